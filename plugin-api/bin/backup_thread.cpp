@@ -16,10 +16,7 @@ BackupThread::BackupThread(volume::VolumeArchives& archives)
 void BackupThread::keep() {
   const auto report =
       archives_.keep_backups([this](std::uint64_t, std::uint64_t) { return !stopping_; });
-  if (!report) return log::error("keep backups", {{"error", report.error().text}});
-  for (const std::string& action : report->actions) log::info("backup made", {{"action", action}});
-  for (const std::string& failure : report->failures)
-    log::warn("backup failed", {{"error", failure}});
+  if (!report) log::error("keep backups", {{"error", report.error().text}});
 }
 
 }  // namespace fairlead

@@ -10,6 +10,7 @@
 #include "base/json/fields.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "volume/api/backup_target.h"
 
 namespace fairlead {
 
@@ -55,6 +56,15 @@ Result<std::string> parse_path(std::string_view path) {
 
 constexpr auto kFolder = json::text<&parse_folder>();
 constexpr auto kPath = json::text<&parse_path>();
+
+// A folder, or a target on another host.
+Result<std::string> parse_backup_root(std::string_view text) {
+  if (!volume::is_far_target(text)) return parse_folder(text);
+  TRY_STATUS(status_of(volume::parse_backup_target(text)));
+  if (volume::has_dots(text))
+    return fail(Code::kInvalid, "\"{}\" must have no . and .. in its path", text);
+  return std::string(text);
+}
 
 // A path, or the same as DOCKER_HOST has it.
 Result<std::string> parse_docker_socket(std::string_view text) {
@@ -136,7 +146,8 @@ constexpr auto kFile = fields(
     defaulted<&File::config, &Config::paths, &Paths::allow_forwarding>("allow_forwarding"),
     defaulted<&File::config, &Config::paths, &Paths::uplink_mask>(
         "uplink_mask", json::custom<&read_uplink_mask>()),
-    defaulted<&File::config, &Config::paths, &Paths::backup_roots>("backup_roots", kFolder),
+    defaulted<&File::config, &Config::paths, &Paths::backup_roots>(
+        "backup_roots", json::text<&parse_backup_root>()),
     defaulted<&File::config, &Config::paths, &Paths::device_roots>("device_roots", kFolder),
     defaulted<&File::foreign_firewalls>("foreign_firewalls"),
     defaulted<&File::config, &Config::restart_docker_containers>("restart_docker_containers"),

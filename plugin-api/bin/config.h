@@ -19,8 +19,9 @@
 //                                "open" lets Fairlead's bridges pass, "report" only tells of it
 //     "uplink_mask": "0xf0000000",  bits of marks of packets, by which answers of published ports
 //                                find the uplink from which they were asked; no other program's
-//     "backup_roots": ["/srv/backup"],  the folders that the option `backup` of volumes may name when it
-//                                comes through a socket; none without it. Root's command line may use any
+//     "backup_roots": ["/srv/backup", "sftp:me@nas:/backup"],  the folders and targets on other hosts
+//                                that the option `backup` of volumes may name when it comes through
+//                                a socket; none without it. Root's command line may use any
 //     "device_roots": ["/dev/vg0"],  block devices, or folders of them, that callers of the API may
 //                                make pools on; none without it. Root's command line may use any
 //     "api_group": "fairlead",   who may use the API socket besides root
@@ -46,7 +47,8 @@
 //   }
 //
 // Every key is optional; unknown ones are refused. SIGHUP reads it again: log_level, log_format,
-// reconcile_seconds, bind_roots and overcommit take effect at once, the others with the next start.
+// reconcile_seconds, bind_roots, backup_roots and overcommit take effect at once, the others with
+// the next start.
 //
 // Environment: FAIRLEAD_CONFIG (another file, which must be there), FAIRLEAD_RUN_DIR,
 // FAIRLEAD_STATE_DIR and FAIRLEAD_VOLUME_DIR. An empty variable counts as none.

@@ -42,7 +42,7 @@ Result<Paths> paths_of(const cli::CliSettings& settings) {
   config.paths.run_hooks = !settings.no_hooks;
   // whoever may run this is root
   config.paths.device_roots = {"/"};
-  config.paths.backup_roots = {"/"};
+  config.paths.backups_anywhere = true;
   return std::move(config.paths);
 }
 

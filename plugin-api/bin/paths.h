@@ -14,7 +14,8 @@ struct Paths {
   std::string state_dir = "/var/lib/fairlead";  // FAIRLEAD_STATE_DIR, --state-dir: the store
   std::string volume_dir;                       // --volume-dir; empty: <state_dir>/volumes
   std::vector<std::string> bind_roots;          // folders that volumes may use (backend=bind)
-  std::vector<std::string> backup_roots;        // folders for the backups of the option `backup`
+  std::vector<std::string> backup_roots;        // targets for the backups of the option `backup`
+  bool backups_anywhere = false;                // the option may name any target
   double overcommit = 1.0;                // of the disks below volumes (volume/service/promises.h)
   std::vector<std::string> device_roots;  // block devices that may become pools
   std::string plugin_dir = "/run/docker/plugins";  // --plugin-dir: Docker's and Podman's socket

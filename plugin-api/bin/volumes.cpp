@@ -32,11 +32,16 @@ class LiveSettings {
   void set(const Paths& paths) {
     const std::scoped_lock hold(guard_);
     bind_roots_ = paths.bind_roots;
+    backup_roots_ = {paths.backup_roots, paths.backups_anywhere};
     overcommit_ = paths.overcommit;
   }
   std::vector<std::string> bind_roots() const {
     const std::scoped_lock hold(guard_);
     return bind_roots_;
+  }
+  volume::BackupRoots backup_roots() const {
+    const std::scoped_lock hold(guard_);
+    return backup_roots_;
   }
   double overcommit() const {
     const std::scoped_lock hold(guard_);
@@ -46,6 +51,7 @@ class LiveSettings {
  private:
   mutable std::mutex guard_;
   std::vector<std::string> bind_roots_;
+  volume::BackupRoots backup_roots_;
   double overcommit_ = 1.0;
 };
 
@@ -56,7 +62,6 @@ class WiredVolumes : public VolumeServices {
       : settings_(paths),
         state_dir_(paths.state_dir),
         volume_dir_(paths.volumes()),
-        backup_roots_(paths.backup_roots),
         disks_(volume::make_pool_disks(paths.volumes(), paths.device_roots)),
         pools_(store, locks, *disks_),
         host_backends_(
@@ -93,7 +98,7 @@ class WiredVolumes : public VolumeServices {
     };
     environment.disks = [this] { return watched_disks(); };
     environment.hooks = hooks_.get();
-    environment.backup_roots = backup_roots_;
+    environment.backup_roots = [this] { return settings_.backup_roots(); };
     return environment;
   }
   // A disk that cannot be looked at is left out: the volumes on it tell of it.
@@ -128,7 +133,6 @@ class WiredVolumes : public VolumeServices {
 
   LiveSettings settings_;
   std::string state_dir_, volume_dir_;
-  std::vector<std::string> backup_roots_;
   std::unique_ptr<volume::PoolDisks> disks_;
   volume::Pools pools_;
   std::unique_ptr<volume::BackendRegistry> host_backends_, backends_;

@@ -1,6 +1,7 @@
 """Backups that the daemon makes by the option `backup`: when they are due, what is told of them, and where they may go."""
 
 import json
+import signal
 
 from support.e2e.case import FairleadCase
 from support.e2e.host import bin_folder
@@ -82,12 +83,46 @@ class BackupPlans(FairleadCase):
         self.assertIn("backup_roots", self.ask(API_SOCKET, "/v1/volumes", body))
         answer = self.ask(PLUGIN_SOCKET, "/VolumeDriver.Create", {"Name": "more", "Opts": body["options"]})
         self.assertIn("backup_roots", json.loads(answer)["Err"])
-        self.host.write("/etc/fairlead/fairlead.json", json.dumps({"backup_roots": ["/run/host"]}))
-        self.start_again()
+        self.read_again({"backup_roots": ["/run/host"]})
         answer = self.ask(PLUGIN_SOCKET, "/VolumeDriver.Create", {"Name": "more", "Opts": body["options"]})
         self.assertEqual("", json.loads(answer).get("Err", ""))
         elsewhere = {"name": "other", "options": {"backup": "daily:1@/etc/cron.d"}}
         self.assertIn("backup_roots", self.ask(API_SOCKET, "/v1/volumes", elsewhere))
+
+    def read_again(self, config):
+        """SIGHUP, until it has taken effect."""
+        seen = self.fairleadd.log().count("configuration read again")
+        self.host.write("/etc/fairlead/fairlead.json", json.dumps(config))
+        self.fairleadd.signal(signal.SIGHUP)
+        eventually(lambda: self.fairleadd.log().count("configuration read again") > seen, "the configuration to be read", 30)
+
+    def test_a_signal_rereads_what_can_change(self):
+        self.start_again()
+        self.addCleanup(self.start_again)  # without what is set here
+        self.ask(PLUGIN_SOCKET, "/VolumeDriver.Nothing", {})
+        self.assertNotIn("unknown docker method", self.fairleadd.log())
+        self.read_again({"reconcile_seconds": 1, "log_format": "json"})
+        self.assertIn('"configuration read again"', self.fairleadd.log())  # as JSON has it
+        # What a crash left is removed by the rounds alone, of which the first was at the start.
+        left = f"/var/lib/fairlead/volumes/tmp/{'0' * 32}"
+        self.host.exec("mkdir", "-p", left)
+        eventually(lambda: not self.host.path(left).exists(), "the next round", 30)
+        self.read_again({"log_level": "debug", "backup_roots": ["/srv/backup", "sftp:nas:/backup"], "bind_roots": ["/run/host"],
+                         "overcommit": 0})
+        target = {"name": "more", "options": {"backup": "daily:1@sftp:nas:/backup/here"}}
+        self.assertIn('"name":"more"', self.ask(API_SOCKET, "/v1/volumes", target))
+        self.host.fairlead("volume", "rm", "more")
+        bind = {"name": "more", "options": {"type": "none", "o": "bind", "device": "/run/host"}}
+        self.assertIn('"name":"more"', self.ask(API_SOCKET, "/v1/volumes", bind))
+        huge = {"name": "huge", "options": {"backend": "image", "size": "8t"}}
+        self.assertIn("overcommit", self.ask(API_SOCKET, "/v1/volumes", huge))
+        self.ask(PLUGIN_SOCKET, "/VolumeDriver.Nothing", {})
+        self.assertIn("unknown docker method", self.fairleadd.log())
+        # One that is wrong changes nothing.
+        self.host.write("/etc/fairlead/fairlead.json", json.dumps({"backup_roots": ["nas:/backup"]}))
+        self.fairleadd.signal(signal.SIGHUP)
+        eventually(lambda: "configuration not read again" in self.fairleadd.log(), "the refusal", 30)
+        self.assertIn('"name":"data"', self.ask(API_SOCKET, "/v1/volumes", {**target, "name": "data"}))
 
     def test_the_folder_is_kept_in_order_by_hand(self):
         self.volume()

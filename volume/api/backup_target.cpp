@@ -152,6 +152,20 @@ Result<BackupTarget> parse_s3(std::string_view text, BackupTarget target) {
   return target;
 }
 
+bool is_path_beneath(std::string_view path, std::string_view top) {
+  if (!path.starts_with(top)) return false;
+  path.remove_prefix(top.size());
+  return path.empty() || top.ends_with('/') || path.starts_with('/');
+}
+
+// Of rclone the text is compared as a whole, so that both are the same remote however it reads
+// them. A remote without a folder ("cloud:") holds what begins there, and not what is elsewhere on
+// its server ("cloud:/etc").
+bool is_remote_beneath(std::string_view remote, std::string_view top) {
+  if (!top.ends_with(':')) return is_path_beneath(remote, top);
+  return remote.starts_with(top) && !remote.substr(top.size()).starts_with('/');
+}
+
 }  // namespace
 
 Result<BackupTarget> parse_backup_target(std::string_view text) {
@@ -160,12 +174,50 @@ Result<BackupTarget> parse_backup_target(std::string_view text) {
   if (text.starts_with("sftp:")) return parse_sftp(text, std::move(target));
   if (text.starts_with("rclone:")) return parse_rclone(text, std::move(target));
   if (text.starts_with("s3:")) return parse_s3(text, std::move(target));
+  if (const std::string_view kind = kind_of(text); !kind.empty())
+    return refuse(
+        text,
+        "\"{}\" is no kind of target; known are sftp:, rclone: and s3: (on the host {} it "
+        "is sftp:{}, and a folder of that name here is ./{})",
+        shown(kind), shown(kind.substr(0, kind.size() - 1)), shown(text), shown(text));
   if (!text.starts_with('/'))
     return refuse(text,
                   "it must be an absolute path, sftp:HOST:/FOLDER, rclone:REMOTE:FOLDER or "
                   "s3:BUCKET/FOLDER");
   target.path = text;
   return target;
+}
+
+std::string_view kind_of(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  return colon == text.npos || text.find('/') < colon ? std::string_view()
+                                                      : text.substr(0, colon + 1);
+}
+
+bool has_dots(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of("/:"), text.size());
+    const std::string_view part = text.substr(0, end);
+    if (part == "." || part == "..") return true;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return false;
+}
+
+bool is_beneath_target(std::string_view target, std::string_view root) {
+  const auto wanted = parse_backup_target(target), top = parse_backup_target(root);
+  if (!wanted || !top || has_dots(target) || has_dots(root)) return false;
+  if (wanted->kind != top->kind || wanted->user != top->user || wanted->host != top->host ||
+      wanted->port != top->port)
+    return false;
+  if (top->kind == Kind::kRclone) return is_remote_beneath(wanted->remote, top->remote);
+  return is_path_beneath(wanted->path, without_slashes(top->path));
+}
+
+std::string server_of(const BackupTarget& target) {
+  if (target.kind == Kind::kSsh) return target.host;
+  if (target.kind == Kind::kRclone) return target.remote.substr(0, target.remote.rfind(':') + 1);
+  return {};
 }
 
 bool is_far_target(std::string_view text) {

@@ -32,4 +32,20 @@ Result<BackupTarget> parse_backup_target(std::string_view text);
 // Whether this is no folder of this host, by how it begins.
 bool is_far_target(std::string_view text);
 
+// What stands before the path and is no part of it: "sftp:", "ftp:" of "ftp:b/x", "nas:" of the
+// "nas:/backup" of scp(1); empty for what begins as a path of this host.
+std::string_view kind_of(std::string_view text);
+
+// Whether a part of the path is "." or "..".
+bool has_dots(std::string_view text);
+
+// Whether the target is `root` or beneath it: on the same host, as the same user, at the same port,
+// or of the same remote, and further down by whole parts of the path. Pure. False for what cannot
+// be read, and for paths with dots.
+bool is_beneath_target(std::string_view target, std::string_view root);
+
+// What answers for the target: "" for this host, else the host or the remote. Those of one server
+// get the same text.
+std::string server_of(const BackupTarget& target);
+
 }  // namespace fairlead::volume

@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "base/options/values.h"
 #include "base/text.h"
+#include "volume/api/backup_target.h"
 
 namespace fairlead::volume {
 
@@ -150,13 +151,14 @@ Result<BackupPlan> parse_backup_plan(std::string_view text) {
   BackupPlan plan;
   TRY(plan.every, parse_schedule(text.substr(0, at)));
   const std::string_view folder = text.substr(at + 1);
-  const auto parts = split(folder, "/");
-  const bool plain = std::ranges::none_of(
-      parts, [](std::string_view part) { return part == "." || part == ".."; });
-  if (!folder.starts_with('/') || folder.size() < 2 || folder.ends_with('/') || !plain)
+  const bool is_far = is_far_target(folder);
+  if (is_far) TRY_STATUS(status_of(parse_backup_target(folder)));
+  const bool is_folder = folder.starts_with('/') && folder.size() > 1 && !folder.ends_with('/');
+  if ((!is_far && !is_folder) || has_dots(folder))
     return fail(Code::kInvalid,
-                "\"{}\" is not the absolute path of a folder, without . and .. (like "
-                "daily:7@/srv/backup)",
+                "\"{}\" is not the absolute path of a folder, nor a target like "
+                "sftp:HOST:/FOLDER, rclone:REMOTE:FOLDER or s3:BUCKET/FOLDER, without . and .. "
+                "(like daily:7@/srv/backup)",
                 shown(folder));
   plan.folder = folder;
   return plan;

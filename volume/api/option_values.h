@@ -23,7 +23,7 @@ std::string format_schedule(const Schedule& schedule);
 // "20%:max=100g": 1 to 100 percent, and a size.
 Result<AutoGrow> parse_autogrow(std::string_view text);
 std::string format_autogrow(const AutoGrow& autogrow);
-// "daily:7@/srv/backup": a schedule, and the folder of the backups.
+// "daily:7@/srv/backup": a schedule, and the target of the backups (backup_target.h).
 Result<BackupPlan> parse_backup_plan(std::string_view text);
 std::string format_backup_plan(const BackupPlan& plan);
 

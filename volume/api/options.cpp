@@ -120,6 +120,8 @@ constexpr auto kRows = std::to_array<options::Row<Options>>({
     row<&Options::autogrow, parse_autogrow, format_autogrow>("autogrow"),
     row<&Options::backup, parse_backup_plan, format_backup_plan>("backup"),
     row<&Options::backup_exclude, parse_excludes, format_excludes>("backup_exclude"),
+    row<&Options::backup_keyfile, parse_file_path>("backup_keyfile"),
+    row<&Options::backup_passphrasefile, parse_file_path>("backup_passphrasefile"),
     row<&Options::fstype, parse_fstype>("fstype"),
     row<&Options::pool, parse_pool>("pool"),
     row<&Options::compress, parse_compression>("compress"),
@@ -157,6 +159,7 @@ class Parser {
   Status label(std::string_view key, std::string_view value);
   Status check_mount_options() const;
   Status settle_type();
+  Status check_backup() const;
   Status check_pairs() const;
 
   options::Parser<VolumeOptions> rows_{kTable};
@@ -237,13 +240,27 @@ Status Parser::settle_type() {
   return {};
 }
 
+Status Parser::check_backup() const {
+  const bool has_key = !parsed_.backup_keyfile.empty();
+  const bool has_passphrase = !parsed_.backup_passphrasefile.empty();
+  for (const auto& [name, is_set] :
+       {std::pair("backup_exclude", !parsed_.backup_exclude.empty()),
+        std::pair("backup_keyfile", has_key), std::pair("backup_passphrasefile", has_passphrase)})
+    if (is_set && parsed_.backup.folder.empty())
+      return fail(Code::kInvalid,
+                  "volume option \"{}\" is for the backups that \"backup\" makes; add "
+                  "backup=daily:7@/srv/backup, or leave it out",
+                  name);
+  if (!has_key || !has_passphrase) return {};
+  return fail(Code::kInvalid,
+              "backups are encrypted by a key file or by a passphrase: leave out "
+              "\"backup_keyfile\" or \"backup_passphrasefile\"");
+}
+
 // The options name the file of a key and never hold the key, because runtimes keep options as plain
 // text and show them.
 Status Parser::check_pairs() const {
-  if (!parsed_.backup_exclude.empty() && parsed_.backup.folder.empty())
-    return fail(Code::kInvalid,
-                "volume option \"backup_exclude\" is for the backups that \"backup\" makes; add "
-                "backup=daily:7@/srv/backup, or leave it out");
+  TRY_STATUS(check_backup());
   if (parsed_.encrypt.empty() == parsed_.keyfile.empty()) return {};
   return fail(Code::kInvalid, "volume options \"encrypt\" and \"keyfile\" go together; add {}",
               parsed_.encrypt.empty() ? "encrypt=fscrypt" : "keyfile=<absolute path>");

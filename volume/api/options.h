@@ -54,10 +54,11 @@ struct Retention {
 Result<Retention> parse_retention(std::string_view text);
 std::string format_retention(const Retention& keep);
 
-// Backups that are made automatically: daily:7@/srv/backup.
+// Backups that are made automatically: daily:7@/srv/backup, daily:7@sftp:me@nas:/backup.
 struct BackupPlan {
-  Schedule every;      // when, and how many are kept
-  std::string folder;  // absolute path, without "." and ".."; empty: no backups
+  Schedule every;  // when, and how many are kept
+  // A target as in backup_target.h, whose path has no "." and ".."; empty: no backups.
+  std::string folder;
   bool operator==(const BackupPlan&) const = default;
 };
 
@@ -79,7 +80,9 @@ struct VolumeOptions {
   Schedule snapshots;
   AutoGrow autogrow;
   BackupPlan backup;
-  Excludes backup_exclude;   // of the backups that `backup` makes
+  Excludes backup_exclude;  // of the backups that `backup` makes
+  // Absolute paths of the secret that encrypts them: a key or a passphrase, or neither.
+  std::string backup_keyfile, backup_passphrasefile;
   std::string compress;      // of backend btrfs: "zstd", "zstd:9", "lzo", "zlib", "off"
   bool cow = true;           // of backend btrfs; false (for databases) also turns checksums off
   bool discard = true;       // of backend image: deleted blocks go back to the disk below

@@ -51,7 +51,7 @@ struct SftpSettings {
 };
 
 // Thread-safe. Errors: kNotFound; kExhausted for a full disk; kIo with the program's own last words
-// when the connection is lost; kUnavailable for a silent server and after a stop.
+// when the connection is lost, and for a silent server; kUnavailable after a stop.
 class SftpClient {
  public:
   static Result<std::unique_ptr<SftpClient>> start(RemoteProcess process, SftpSettings settings);

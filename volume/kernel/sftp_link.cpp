@@ -74,7 +74,7 @@ Status SftpLink::transmit(std::string_view message, std::string_view data) {
     if (!waits(errno)) return fail(Code::kIo, "the connection to {} is lost", settings_.host);
     TRY_STATUS(check_stopped());
     if (Clock::now() - stuck > settings_.silence)
-      return fail(Code::kUnavailable, "{} has taken nothing for {} s", settings_.host,
+      return fail(Code::kIo, "{} has taken nothing for {} s", settings_.host,
                   std::chrono::duration_cast<std::chrono::seconds>(settings_.silence).count());
     pollfd ready{.fd = process_.socket(), .events = POLLOUT, .revents = 0};
     ::poll(&ready, 1, static_cast<int>(kStep / 1ms));
@@ -132,7 +132,7 @@ Status SftpLink::wait(const Call& call, SftpClient::Patience patience) {
     const auto now = Clock::now();
     if (now - heard_ > settings_.silence && now - begun > settings_.silence) {
       hold.unlock();
-      lose({Code::kUnavailable, 0,
+      lose({Code::kIo, 0,
             fmt::format("{} has not answered for {} s", settings_.host,
                         std::chrono::duration_cast<std::chrono::seconds>(now - heard_).count())});
       hold.lock();
@@ -312,7 +312,7 @@ Result<std::string> SftpLink::first_message() {
       }
     }
     if (Clock::now() > until)
-      return fail(Code::kUnavailable, "{} has not answered for {} s", settings_.host,
+      return fail(Code::kIo, "{} has not answered for {} s", settings_.host,
                   std::chrono::duration_cast<std::chrono::seconds>(settings_.opening).count());
     if (settings_.stopped && settings_.stopped()) return fail(Code::kUnavailable, "it was stopped");
     std::array<pollfd, 2> ready{{{process_.socket(), POLLIN, 0}, {process_.errors(), POLLIN, 0}}};

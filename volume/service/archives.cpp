@@ -49,6 +49,16 @@ TreeLimits limits_of(const VolumeOptions& options) {
   return limits;
 }
 
+// A folder from elsewhere must not make the daemon write wherever it likes, nor read other secrets
+// than the one that has opened it.
+void take_plan_of(const BackupPlace& place, VolumeOptions& options) {
+  const bool is_here = options.backup.folder == place.folder;
+  if (!is_here) options.backup = {};
+  if (!is_here) options.backup_exclude = {};
+  options.backup_keyfile = is_here ? place.key_file : std::string();
+  options.backup_passphrasefile = is_here ? place.passphrase_file : std::string();
+}
+
 // Owner and mode that the user asked for take precedence over those in the archive.
 Status dress_top(int data, const Volume& volume) {
   const VolumeOptions& options = volume.options;
@@ -327,11 +337,7 @@ Result<Volume> Archives::restore_now(VolumeSpec spec, const BackupPlace& place,
     // its content is in the backup, so it is no clone any more
     spec.options.from_volume.clear();
     spec.options.from_snapshot.clear();
-    // A folder from elsewhere must not make the daemon write wherever it likes.
-    if (spec.options.backup.folder != place.folder) {
-      spec.options.backup = {};
-      spec.options.backup_exclude = {};
-    }
+    take_plan_of(place, spec.options);
   }
   if (spec.labels.empty()) spec.labels = backup.labels;
   return make_volume(spec, Origin::kOwn, backup.info.left_out, [&](TreeWriter& writer) {

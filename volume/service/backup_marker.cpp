@@ -1,10 +1,8 @@
 #include "volume/service/backup_marker.h"
 
-#include <cstdlib>
-
 #include "base/json/fields.h"
+#include "base/json/format.h"
 #include "base/text.h"
-#include "volume/kernel/secret_file.h"
 
 namespace fairlead::volume {
 
@@ -12,8 +10,6 @@ namespace {
 
 constexpr std::int64_t kPlainFormat = 1, kEncryptedFormat = 2;
 constexpr std::string_view kAboutMaster = "master";
-constexpr const char* kVariable = "FAIRLEAD_BACKUP_PASSPHRASE";
-constexpr std::size_t kShortestKey = 32, kLongestSecret = 1U << 20;
 
 // ---- the text of the marker
 
@@ -77,8 +73,6 @@ struct Document {
   std::int64_t format = kPlainFormat;
   std::optional<WrappedKey> encryption;
 };
-constexpr auto kFormatOnly =
-    json::fields(json::required<&Document::format>("format", json::Range{1, INT32_MAX}));
 constexpr auto kDocument =
     json::fields(json::required<&Document::format>("format", json::Range{1, INT32_MAX}),
                  json::sparse<&Document::encryption>("encryption", json::object(kWrapped)));
@@ -88,22 +82,6 @@ constexpr auto kDocument =
 Result<SecretKey> outer_key(const BackupSecret& secret, const WrappedKey& wrapped) {
   if (secret.from == WrappedKey::From::kKeyFile) return key_of_file(secret.bytes, wrapped.salt);
   return key_of_passphrase(secret.bytes, wrapped.salt, wrapped.cost);
-}
-
-Result<BackupSecret> passphrase_of(std::string text, const std::string& from) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  if (text.empty()) return fail(Code::kInvalid, "the passphrase in {} is empty", from);
-  return BackupSecret{WrappedKey::From::kPassphrase, std::move(text)};
-}
-
-Result<BackupSecret> key_in(const std::string& path) {
-  TRY(auto bytes, read_secret_file(path, "key file", kLongestSecret));
-  if (bytes.size() < kShortestKey)
-    return fail(Code::kInvalid,
-                "key file {}: it must hold {} random bytes at least, not {}; `head -c 64 "
-                "/dev/urandom > {}` makes one",
-                path, kShortestKey, bytes.size(), path);
-  return BackupSecret{WrappedKey::From::kKeyFile, std::move(bytes)};
 }
 
 const char* needed(WrappedKey::From from) {
@@ -121,32 +99,11 @@ std::string to_text(const BackupMarker& marker) {
 
 Result<BackupMarker> parse_marker(std::string_view text) {
   TRY(const auto parsed, json::parse(text));
-  TRY(const auto version, json::read(parsed, kFormatOnly));
-  if (version.format > kEncryptedFormat)
-    return fail(Code::kUnsupported,
-                "the backup folder has format {}; this version of Fairlead knows up to {}",
-                version.format, kEncryptedFormat);
+  TRY_STATUS(status_of(json::read_format(parsed, "the backup folder", kEncryptedFormat)));
   TRY(auto document, json::read(parsed, kDocument));
   if ((document.format == kEncryptedFormat) != document.encryption.has_value())
     return fail(Code::kInvalid, "field encryption belongs to format {}", kEncryptedFormat);
   return BackupMarker{std::move(document.encryption)};
-}
-
-Result<std::optional<BackupSecret>> read_secret(const BackupPlace& place) {
-  if (!place.key_file.empty() && !place.passphrase_file.empty())
-    return fail(Code::kInvalid, "a backup folder has a key file or a passphrase, not both");
-  if (!place.key_file.empty())
-    return key_in(place.key_file).map([](BackupSecret secret) {
-      return std::optional(std::move(secret));
-    });
-  std::optional<BackupSecret> secret;
-  if (!place.passphrase_file.empty()) {
-    TRY(auto text, read_secret_file(place.passphrase_file, "passphrase file", kLongestSecret));
-    TRY(secret, passphrase_of(std::move(text), place.passphrase_file));
-  } else if (const char* text = std::getenv(kVariable); text != nullptr) {
-    TRY(secret, passphrase_of(text, kVariable));
-  }
-  return secret;
 }
 
 Result<WrappedKey> wrap_new_key(const BackupSecret& secret, SecretKey& master) {

@@ -18,11 +18,12 @@
 #include "volume/api/types.h"
 #include "volume/kernel/secret_box.h"
 #include "volume/service/backup_cipher.h"
+#include "volume/service/backup_secret.h"
 
 namespace fairlead::volume {
 
 struct WrappedKey {
-  enum class From { kPassphrase, kKeyFile };
+  using From = SecretKind;
   From from = From::kPassphrase;
   Salt salt{};
   PassphraseCost cost;
@@ -37,18 +38,6 @@ struct BackupMarker {
 std::string to_text(const BackupMarker& marker);
 // Pure and fuzzed. kUnsupported for a format of a later version.
 Result<BackupMarker> parse_marker(std::string_view text);
-
-// A secret of the user, as bytes.
-struct BackupSecret {
-  WrappedKey::From from = WrappedKey::From::kPassphrase;
-  std::string bytes;
-};
-
-// Reads the secret that the place names: the key file, the passphrase file (without the line end),
-// or the environment's FAIRLEAD_BACKUP_PASSPHRASE. std::nullopt when there is none. kInvalid for a
-// file that others than its owner can read, for less than 32 bytes of key, and for an empty
-// passphrase.
-Result<std::optional<BackupSecret>> read_secret(const BackupPlace& place);
 
 // A new master key, wrapped by the secret.
 Result<WrappedKey> wrap_new_key(const BackupSecret& secret, SecretKey& master);

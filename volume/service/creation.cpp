@@ -130,10 +130,16 @@ Result<Volume> Creation::clone_behind(const CreatePlan& plan) {
       [this, plan](const Progress& progress) { return clone(plan, progress); }, kLockDeadline);
 }
 
+// Not of a volume that is there: it has its option, whatever was listed or kept since then.
+Status Creation::check_backup(const CreatePlan& plan) {
+  TRY(const auto there, volumes_.ready(plan.name));
+  return there ? Status() : check_backup_plan(plan.options, volumes_.backup_roots());
+}
+
 Result<Volume> Creation::create(const VolumeSpec& spec, const Progress& progress) {
   const auto run = [&]() -> Result<Volume> {
     TRY(auto plan, plan_create(spec));
-    TRY_STATUS(check_backup_folder(plan.options, volumes_.backup_roots()));
+    TRY_STATUS(check_backup(plan));
     if (plan.options.from_volume.empty()) return create_new(std::move(plan));
     return progress ? clone(std::move(plan), progress) : clone_behind(plan);
   };

@@ -23,6 +23,7 @@ class Creation {
   Result<Volume> create_new(CreatePlan plan);
   Result<Volume> clone(CreatePlan plan, const Progress& progress);
   Result<Volume> clone_behind(const CreatePlan& plan);
+  Status check_backup(const CreatePlan& plan);
   Result<std::optional<Volume>> existing(const CreatePlan& plan);
   Result<Volume> build(const CreatePlan& plan, const Maker& make);
 

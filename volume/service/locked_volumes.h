@@ -45,7 +45,9 @@ class LockedVolumes {
   // Of a promise of `more` bytes below the volumes of this backend.
   Result<std::vector<std::string>> admit(Backend& backend, std::uint64_t more);
   ContainerHooks* hooks() const { return hooks_; }  // nullptr: none are run
-  const std::vector<std::string>& backup_roots() const { return environment_.backup_roots; }
+  BackupRoots backup_roots() const {
+    return environment_.backup_roots ? environment_.backup_roots() : BackupRoots();
+  }
 
   // The lock of a volume, which belongs to its name. kUnavailable, telling what is going on, when
   // the deadline has passed.

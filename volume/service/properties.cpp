@@ -21,8 +21,8 @@ bool is_counted(const Volume& volume) {
 }
 
 // What is read again each time it is needed, and so may change at any time.
-constexpr auto kChangeable =
-    std::to_array<std::string_view>({"backup", "backup_exclude", "retain", "snapshots"});
+constexpr auto kChangeable = std::to_array<std::string_view>(
+    {"backup", "backup_exclude", "backup_keyfile", "backup_passphrasefile", "retain", "snapshots"});
 
 Status check_changeable(const std::string& option) {
   if (std::ranges::find(kChangeable, option) != kChangeable.end()) return {};
@@ -31,6 +31,20 @@ Status check_changeable(const std::string& option) {
   return fail(Code::kUnsupported,
               "option \"{}\" is for new volumes; of one that is there {} can be changed",
               shown(option), fmt::join(kChangeable, ", "));
+}
+
+// Without backups nothing is left of how they are made.
+std::map<std::string, std::string> changed(
+    std::map<std::string, std::string> texts,
+    const std::map<std::string, std::optional<std::string>>& options) {
+  if (const auto backup = options.find("backup"); backup != options.end() && !backup->second)
+    for (const char* option : {"backup_exclude", "backup_keyfile", "backup_passphrasefile"})
+      texts.erase(option);
+  for (const auto& [option, value] : options) {
+    texts.erase(option);
+    if (value) texts[option] = *value;
+  }
+  return texts;
 }
 
 }  // namespace
@@ -113,15 +127,11 @@ Result<Volume> Properties::set_options(
     TRY(const auto guard, volumes_.lock(parsed));
     TRY(auto opened, changes_.open(parsed));
     Volume& volume = opened.stored.volume;
-    auto texts = to_map(volume.options);
-    for (const auto& [option, value] : options) {
-      texts.erase(option);
-      if (value) texts[option] = *value;
-    }
-    TRY(auto wanted, parse_options(texts));
-    if (wanted.backup.folder != volume.options.backup.folder) {
-      TRY_STATUS(check_backup_folder(wanted, volumes_.backup_roots()));
-      volume.backup = {};
+    TRY(auto wanted, parse_options(changed(to_map(volume.options), options)));
+    if (place_of(wanted) != place_of(volume.options)) {
+      TRY_STATUS(check_backup_plan(wanted, volumes_.backup_roots()));
+      const bool is_elsewhere = wanted.backup.folder != volume.options.backup.folder;
+      volume.backup = {.done = is_elsewhere ? 0 : volume.backup.done};
     }
     TRY_STATUS(opened.backend->validate(wanted));
     volume.options = std::move(wanted);

@@ -24,6 +24,13 @@ struct WatchedDisk {
 using Admit =
     std::function<Result<std::vector<std::string>>(const DiskRoom& room, std::uint64_t more)>;
 
+// Where the option `backup` may have backups written: in these folders, on these targets and beneath
+// them (backup_plans.h), or anywhere.
+struct BackupRoots {
+  std::vector<std::string> targets;
+  bool anywhere = false;
+};
+
 // What tests replace.
 struct Environment {
   std::function<long long()> now = unix_time;  // Unix seconds
@@ -32,8 +39,8 @@ struct Environment {
   std::function<std::vector<WatchedDisk>()> disks = {};  // empty: none is watched
   // Run around snapshots; borrowed. nullptr: none are.
   ContainerHooks* hooks = nullptr;
-  // Folders that the option `backup` may name (backup_plans.h); none: it is refused.
-  std::vector<std::string> backup_roots = {};
+  // Asked each time, because they can change; thread-safe. Empty: nowhere.
+  std::function<BackupRoots()> backup_roots = {};
 };
 
 // The keys in the store are described in records.h. The lock of a volume is "volume-<name>" in

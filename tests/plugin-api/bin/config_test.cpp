@@ -117,6 +117,19 @@ TEST(ConfigTest, EveryFieldOfTheWrongTypeIsRefusedByItsName) {
               HasSubstr("field log_level: \"loud\" is not one of debug, info, warn, error"));
 }
 
+TEST(ConfigTest, BackupRootsAreFoldersAndTargetsOnOtherHosts) {
+  const auto config = parse_config(
+      R"({"backup_roots": ["/srv/backup", "sftp:me@nas:/b", "rclone:cloud:", "s3:bucket"]})", {});
+  ASSERT_TRUE(config) << config.error().text;
+  EXPECT_THAT(config->paths.backup_roots,
+              ElementsAre("/srv/backup", "sftp:me@nas:/b", "rclone:cloud:", "s3:bucket"));
+  EXPECT_FALSE(config->paths.backups_anywhere);
+  EXPECT_THAT(refused(R"({"backup_roots": ["srv"]})"), HasSubstr("not an absolute path"));
+  EXPECT_THAT(refused(R"({"backup_roots": ["/srv", "sftp:nas"]})"),
+              HasSubstr("field backup_roots[1]: the backup target \"sftp:nas\""));
+  EXPECT_THAT(refused(R"({"backup_roots": ["sftp:nas:/a/../b"]})"), HasSubstr("no . and .."));
+}
+
 TEST(ConfigTest, OtherFirewallsAreOpenedOrReported) {
   EXPECT_TRUE(parse_config("{}", {})->paths.open_foreign_firewalls);
   EXPECT_TRUE(parse_config(R"({"foreign_firewalls": "open"})", {})->paths.open_foreign_firewalls);

@@ -253,6 +253,30 @@ TEST(Options, ABackupIsAScheduleAndAFolder) {
               HasSubstr("is not a pattern"));
 }
 
+TEST(Options, ABackupMayGoToAnotherHostAndBeEncrypted) {
+  for (const char* target :
+       {"sftp:me@nas:/backup", "sftp://me@nas:2222/backup", "rclone:cloud:backup/shop",
+        "s3:bucket/folder", "s3:https://minio:9000/bucket"}) {
+    const std::string text = std::string("daily:7@") + target;
+    const auto options = parsed({{"backup", text}, {"backup_keyfile", "/etc/fairlead/b.key"}});
+    EXPECT_EQ(options.backup.folder, target);
+    EXPECT_EQ(to_map(options), (Map{{"backup", text}, {"backup_keyfile", "/etc/fairlead/b.key"}}));
+  }
+  for (const char* wrong :
+       {"daily:7@sftp:nas", "daily:7@sftp:-oX:/b", "daily:7@sftp:me:secret@nas:/b",
+        "daily:7@sftp:nas:/b/../c", "daily:7@rclone:cloud:..", "daily:7@s3:", "daily:7@ftp:x:/b"})
+    EXPECT_EQ(refusal({{"backup", wrong}}).code, Code::kInvalid) << wrong;
+  EXPECT_THAT(refusal({{"backup_keyfile", "/k"}}).text, HasSubstr("add backup="));
+  EXPECT_THAT(refusal({{"backup_passphrasefile", "/p"}}).text, HasSubstr("add backup="));
+  EXPECT_EQ(refusal({{"backup", "daily:7@/srv"}, {"backup_keyfile", "secret"}}).code,
+            Code::kInvalid);
+  EXPECT_THAT(
+      refusal(
+          {{"backup", "daily:7@/srv"}, {"backup_keyfile", "/k"}, {"backup_passphrasefile", "/p"}})
+          .text,
+      HasSubstr("by a key file or by a passphrase"));
+}
+
 TEST(Options, ARetentionAlsoCountsTheLast) {
   const auto keep = parse_retention("daily:7,last:3");
   ASSERT_TRUE(keep) << keep.error().text;

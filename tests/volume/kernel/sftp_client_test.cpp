@@ -118,7 +118,7 @@ TEST_F(SftpClientTest, AHangingServerIsGivenUp) {
     status = status_of(server->wait_attributes(stat, "stat"));
   }
   ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().code, Code::kUnavailable);
+  EXPECT_EQ(status.error().code, Code::kIo);
   EXPECT_THAT(status.error().text, HasSubstr("has not answered"));
 }
 
@@ -129,7 +129,7 @@ TEST_F(SftpClientTest, AServerThatTakesNothingIsGivenUpToo) {
   const std::string bytes(250'000, 'x');
   std::deque<SftpCall> calls;  // more than the line and its buffers hold
   for (int i = 0; i < 60; ++i) calls.push_back(server->write(handle, 0, bytes));
-  EXPECT_EQ(server->wait(calls.back(), "write").error().code, Code::kUnavailable);
+  EXPECT_EQ(server->wait(calls.back(), "write").error().code, Code::kIo);
 }
 
 TEST_F(SftpClientTest, AStopEndsAWaitAfterItsGrace) {

@@ -114,7 +114,8 @@ int main(int argc, char** argv) {
   if (argc < 3) return 2;
   const std::string folder = argv[1];
   fairlead::volume::replace_ssh(folder);
-  fairlead::volume::testing::ArchiveWorld world(folder, {.backup_roots = {"/"}});
+  fairlead::volume::testing::ArchiveWorld world(
+      folder, {.backup_roots = [] { return fairlead::volume::BackupRoots{.targets = {"/"}}; }});
   const auto done = fairlead::volume::run(world, folder, argv[2]);
   if (!done) std::fprintf(stderr, "%s\n", done.error().text.c_str());
   return done ? 0 : 1;

@@ -2,8 +2,11 @@
 #include "volume/service/backup_plans.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
-#include "tests/volume/service/archive_world.h"
+#include <utility>
+
+#include "tests/volume/service/backup_plans_world.h"
 #include "volume/service/backup_folder.h"
 #include "volume/service/events.h"
 
@@ -15,46 +18,17 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::Scratch;
 using ::testing::SizeIs;
 using testing::write_text;
 
-constexpr long long kHour = 3600, kDay = 86400, kNoon = 1769860800;
-
-struct BackupPlansTest : ::testing::Test {
+struct BackupPlansTest : testing::BackupPlansWorld {
   void SetUp() override {
     if (!testing::is_root()) GTEST_SKIP() << "owners need root";
     open();
-    make("data", "daily:3@" + folder);
+    make("data", {{"backup", "daily:3@" + folder}});
   }
-  void open() {
-    world.reset();
-    world = std::make_unique<ArchiveWorld>(
-        scratch.path(),
-        Environment{.now = [this] { return now; }, .boot = "b", .backup_roots = roots});
-  }
-  void make(const std::string& name, const std::string& plan, const std::string& exclude = {}) {
-    std::map<std::string, std::string> options{{"backup", plan}};
-    if (!exclude.empty()) options["backup_exclude"] = exclude;
-    const auto made = world->service->create(ArchiveWorld::spec(name, options));
-    ASSERT_TRUE(made) << made.error().text;
-    write_text(made->mountpoint + "/file", name);
-    write_text(made->mountpoint + "/x.tmp", name);
-  }
-  ReconcileReport keep() { return world->archives->keep_backups({}).value(); }
-  Volume data() { return world->service->inspect("data").value(); }
-  std::vector<long long> made() {
-    std::vector<long long> times;
-    const auto backups = world->archives->backups(folder);
-    for (const auto& one : *backups) times.push_back(one.created);
-    return times;
-  }
-
-  long long now = kNoon;
-  Scratch scratch;
-  std::string folder = scratch / "srv/backup";
-  std::vector<std::string> roots{scratch / "srv"};
-  std::unique_ptr<ArchiveWorld> world;
+  Volume data() { return volume("data"); }
+  std::vector<long long> made() { return made_in(folder); }
 };
 
 TEST_F(BackupPlansTest, OneIsMadeWhenItIsDueAndOldOnesGo) {
@@ -107,7 +81,7 @@ TEST_F(BackupPlansTest, AFailureIsSeenAndTriedAgainLater) {
   std::filesystem::remove(scratch / "srv");
   now += 300;
   EXPECT_THAT(keep().actions, SizeIs(1));
-  EXPECT_EQ(data().backup, (BackupState{.done = now, .tried = now}));
+  EXPECT_EQ(data().backup, (BackupState{.done = now.load(), .tried = now.load()}));
   EXPECT_EQ(world->service->status(data())->health, "ok");
 }
 
@@ -132,7 +106,7 @@ TEST_F(BackupPlansTest, AFolderInUseIsWaitedFor) {
 }
 
 TEST_F(BackupPlansTest, TwoVolumesShareAFolder) {
-  make("other", "hourly:2@" + folder, "*.tmp");
+  make("other", {{"backup", "hourly:2@" + folder}, {"backup_exclude", "*.tmp"}});
   EXPECT_THAT(keep().actions, SizeIs(2));
   now += kHour;
   EXPECT_THAT(keep().actions, SizeIs(1));
@@ -152,7 +126,7 @@ TEST_F(BackupPlansTest, TwoVolumesShareAFolder) {
 TEST_F(BackupPlansTest, BackupsOfAnEarlierVolumeOfTheNameStay) {
   keep();
   ASSERT_TRUE(world->service->remove("data"));
-  make("data", "daily:1@" + folder);
+  make("data", {{"backup", "daily:1@" + folder}});
   for (int day = 1; day < 4; ++day) {
     now = kNoon + day * kDay;
     keep();
@@ -162,7 +136,7 @@ TEST_F(BackupPlansTest, BackupsOfAnEarlierVolumeOfTheNameStay) {
 
 TEST_F(BackupPlansTest, OnlyFoldersThatWereListedAreWrittenTo) {
   const auto refusal = [&](const std::string& plan) {
-    return world->service->create(ArchiveWorld::spec("more", {{"backup", plan}})).error().text;
+    return BackupPlansWorld::refusal({{"backup", plan}});
   };
   EXPECT_THAT(refusal("daily:1@/etc/cron.d"), HasSubstr("backup_roots"));
   EXPECT_THAT(refusal("daily:1@" + roots[0] + "-not"), HasSubstr("backup_roots"));
@@ -231,9 +205,154 @@ TEST_F(BackupPlansTest, EventsTellOfFailuresAndOfChangedOptions) {
 }
 
 TEST_F(BackupPlansTest, AStopEndsBetweenVolumes) {
-  make("other", "hourly:2@" + folder);
+  make("other", {{"backup", "hourly:2@" + folder}});
   EXPECT_THAT(world->archives->keep_backups([](auto, auto) { return false; })->actions, IsEmpty());
   EXPECT_EQ(data().backup, BackupState{});
+}
+
+// The list of what is due was made before: each volume counts as it is when its turn comes.
+TEST_F(BackupPlansTest, AVolumeThatGoesWhileItWaitsIsNoFailure) {
+  make("other", {{"backup", "daily:1@" + folder}});
+  make("third", {{"backup", "daily:1@" + folder}});
+  bool is_first = true;
+  const auto report = world->archives->keep_backups([&](auto, auto) {
+    if (!std::exchange(is_first, false)) return true;
+    for (const char* name : {"data", "other", "third"})
+      EXPECT_TRUE(world->service->remove(name)) << name;
+    // Another one under that name, which has no backups.
+    EXPECT_TRUE(world->service->create(ArchiveWorld::spec("other")));
+    return true;
+  });
+  EXPECT_THAT(report->failures, IsEmpty());
+  EXPECT_THAT(report->actions, IsEmpty());
+  EXPECT_FALSE(world->archives->backups(folder));  // nothing was written
+}
+
+// Somebody who never lets go of a volume or a folder is told of at last.
+TEST_F(BackupPlansTest, WhatIsInUseForHoursIsAFailure) {
+  ASSERT_TRUE(world->archives->back_up("data", folder, {}));
+  keep();
+  const auto held = BackupFolder::prepare(folder, "prune");
+  ASSERT_TRUE(held) << held.error().text;
+  now = kNoon + kDay;  // due since midnight, which is 12 hours
+  EXPECT_THAT(keep().failures, ElementsAre(HasSubstr("in use by prune on")));
+  EXPECT_THAT(data().backup.error, HasSubstr("in use by prune on"));
+  Volume volume = data();
+  volume.backup = {.done = kNoon - 3 * kHour, .tried = 0, .since = 0, .failures = 0, .error = {}};
+  volume.options.backup.every = {.hourly = 1};
+  EXPECT_FALSE(is_backup_late(volume, kNoon));
+  EXPECT_FALSE(is_backup_late(volume, kNoon + 3 * kHour - 1));
+  EXPECT_TRUE(is_backup_late(volume, kNoon + 5 * kHour));
+  volume.backup.done = kNoon + kDay;  // a clock ran ahead
+  EXPECT_FALSE(is_backup_late(volume, kNoon + 7 * kHour));
+}
+
+struct EncryptedPlansTest : BackupPlansTest {
+  void SetUp() override {
+    BackupPlansTest::SetUp();
+    if (IsSkipped()) return;
+    write_key('k');
+    ASSERT_TRUE(world->service->set_options(
+        "data", {{"backup", "daily:3@" + folder}, {"backup_keyfile", key}}));
+    place.key_file = key;
+  }
+  void write_key(char byte) {
+    write_text(key, std::string(64, byte));
+    ::chmod(key.c_str(), 0600);
+  }
+
+  const std::string key = scratch / "key";
+  BackupPlace place{folder};
+};
+
+TEST_F(EncryptedPlansTest, TheKeyIsThatOfTheOption) {
+  EXPECT_THAT(keep().actions, SizeIs(1));
+  EXPECT_THAT(world->archives->backups(folder).error().text, HasSubstr("are encrypted"));
+  EXPECT_THAT(made_in(place), ElementsAre(kNoon));
+  EXPECT_EQ(world->service->inspect("data")->options.backup_keyfile, key);
+  ASSERT_TRUE(world->service->remove("data"));
+  const auto restored = world->archives->restore(ArchiveWorld::spec("data"), place, "", {});
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_EQ(restored->options.backup_keyfile, key);
+}
+
+// The options of a backup are those of whoever wrote the folder.
+TEST_F(EncryptedPlansTest, ARestoreReadsNoOtherSecretThanItWasGiven) {
+  keep();
+  ASSERT_TRUE(world->service->remove("data"));
+  const std::string moved = scratch / "moved";
+  std::filesystem::copy_file(key, moved);
+  ::chmod(moved.c_str(), 0600);
+  place.key_file = moved;
+  const auto restored = world->archives->restore(ArchiveWorld::spec("data"), place, "", {});
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_EQ(restored->options.backup_keyfile, moved);
+}
+
+TEST_F(EncryptedPlansTest, AKeyThatIsAnotherOneOrGoneIsAFailure) {
+  keep();
+  write_key('x');
+  now += kDay;
+  EXPECT_THAT(keep().failures, ElementsAre(HasSubstr("this is not their key file")));
+  std::filesystem::remove(key);
+  now += kHour;
+  EXPECT_THAT(keep().failures, ElementsAre(HasSubstr(key)));
+  write_key('k');
+  ::chmod(key.c_str(), 0644);
+  now += kHour;
+  EXPECT_THAT(keep().failures, ElementsAre(HasSubstr("nobody else may read")));
+  ::chmod(key.c_str(), 0600);
+  now += kHour;
+  EXPECT_THAT(keep().actions, SizeIs(1));
+  EXPECT_EQ(data().backup.error, "");
+  EXPECT_THAT(made_in(place), SizeIs(2));
+}
+
+TEST_F(EncryptedPlansTest, AnotherKeyIsTriedAtOnce) {
+  const std::string other = scratch / "other";
+  write_text(other, std::string(64, 'k'));
+  ::chmod(other.c_str(), 0600);
+  keep();
+  write_key('x');
+  now += kDay;
+  keep();
+  EXPECT_EQ(data().backup.failures, 1U);
+  ASSERT_TRUE(world->service->set_options("data", {{"backup_keyfile", other}}));
+  EXPECT_EQ(data().backup, (BackupState{.done = kNoon}));
+  EXPECT_THAT(keep().actions, SizeIs(1));
+}
+
+TEST_F(EncryptedPlansTest, WithoutBackupsThereIsNoKey) {
+  const auto changed = world->service->set_options("data", {{"backup", {}}});
+  ASSERT_TRUE(changed) << changed.error().text;
+  EXPECT_EQ(changed->options, VolumeOptions());
+  EXPECT_THAT(
+      world->service->set_options("data", {{"backup", {}}, {"backup_keyfile", key}}).error().text,
+      HasSubstr("add backup="));
+}
+
+TEST_F(EncryptedPlansTest, TheSecretIsLookedAtWhenItIsNamed) {
+  const std::string plan = "daily:1@" + folder;
+  EXPECT_THAT(refusal({{"backup", plan}, {"backup_keyfile", scratch / "none"}}),
+              HasSubstr("open the key file"));
+  ::chmod(key.c_str(), 0640);
+  EXPECT_THAT(refusal({{"backup", plan}, {"backup_keyfile", key}}), HasSubstr("chmod 600"));
+  ::chmod(key.c_str(), 0600);
+  write_text(scratch / "words", "a passphrase\n");
+  ::chmod((scratch / "words").c_str(), 0600);
+  make("more",
+       {{"backup", "daily:1@" + folder + "2"}, {"backup_passphrasefile", scratch / "words"}});
+  EXPECT_THAT(keep().actions, SizeIs(2));
+  BackupPlace other(folder + "2");
+  other.passphrase_file = scratch / "words";
+  EXPECT_THAT(made_in(other), SizeIs(1));
+  // A volume that is there stays usable for runtimes that "create" it each time.
+  std::filesystem::remove(scratch / "words");
+  roots.clear();
+  open();
+  EXPECT_EQ(refusal({{"backup", "daily:1@" + folder + "2"},
+                     {"backup_passphrasefile", scratch / "words"}}),
+            "");
 }
 
 }  // namespace

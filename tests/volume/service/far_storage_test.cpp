@@ -91,6 +91,19 @@ TEST(BackupTarget, WhatIsNoneIsRefused) {
   }
 }
 
+TEST(BackupTarget, AnotherKindIsToldWhatItMayHaveMeant) {
+  for (const char* text : {"nas:/backup", "me@nas:backup", "ftp:b/x", "C:\\\\backup"}) {
+    const auto target = parse_backup_target(text);
+    ASSERT_FALSE(target) << text;
+    EXPECT_THAT(target.error().text, HasSubstr("is no kind of target; known are sftp:"));
+  }
+  EXPECT_THAT(parse_backup_target("nas:/backup").error().text,
+              HasSubstr("on the host nas it is sftp:nas:/backup, and a folder of that name here "
+                        "is ./nas:/backup"));
+  EXPECT_EQ(kind_of("./nas:/backup"), "");
+  EXPECT_EQ(kind_of("backup"), "");
+}
+
 TEST(BackupTarget, NothingBecomesAnOptionOrAShellsWord) {
   for (const char* text :
        {"sftp:-oProxyCommand=x:/b", "sftp://-oProxyCommand=x/b", "sftp:-x@nas:/b",
@@ -107,6 +120,46 @@ TEST(BackupTarget, PasswordsAndSecretsAreRefused) {
     EXPECT_THAT(target.error().text, HasSubstr("cannot be given here"));
   }
   EXPECT_TRUE(parse_backup_target("rclone:remote:my-secret-folder"));
+}
+
+// What is listed as "backup_roots" holds itself and what is further down, and nothing else.
+TEST(BackupTarget, BeneathARootIsWhatIsFurtherDownThere) {
+  struct Case {
+    const char *root, *inside, *outside;
+  };
+  for (const Case& one : std::initializer_list<Case>{
+           {"/srv/backup", "/srv/backup/shop", "/srv/backup-not"},
+           {"/srv/backup/", "/srv/backup", "/srv"},
+           {"/", "/srv", "sftp:nas:/"},
+           {"/srv", "/srv/a", "/srv/../etc"},
+           {"sftp:me@nas:/b", "sftp:me@nas:/b/c", "sftp:me@nas:/bc"},
+           {"sftp:me@nas:/b", "sftp://me@nas/b", "sftp:nas:/b"},
+           {"sftp:me@nas:/b", "sftp:me@nas:/b//c", "sftp:root@nas:/b"},
+           {"sftp:me@nas:/b", "sftp:me@nas:/b/", "sftp:me@nas:2222:/b"},
+           {"sftp:nas:/b", "sftp:nas:/b/c", "sftp:nas2:/b"},
+           {"sftp:nas:/b", "sftp:nas:/b/c", "sftp:nas:/b/../c"},
+           {"sftp:nas:b", "sftp:nas:b/c", "sftp:nas:/b"},
+           {"sftp:nas:/", "sftp:nas:/b", "sftp:nas:b"},
+           {"rclone:cloud:b", "rclone:cloud:b/c", "rclone:cloud:bc"},
+           {"rclone:cloud:b", "rclone:cloud:b", "rclone:other:b"},
+           {"rclone:cloud:", "rclone:cloud:b", "rclone:cloud:/etc"},
+           {"rclone:cloud:b", "rclone:cloud:b/c:d", "rclone:cloud:b:c"},
+           {"rclone:cloud:b", "rclone:cloud:b/c", "rclone:cloud,endpoint=evil:b"},
+           {"s3:bucket/a", "s3:bucket/a/b", "s3:bucket/ab"},
+           {"s3:bucket", "s3:bucket/a", "s3:https://evil/bucket"},
+           {"s3:https://minio:9000/b", "s3:https://minio:9000/b/c", "s3:https://minio:9001/b"},
+           {"s3:bucket", "s3:bucket/a", "/bucket"}}) {
+    EXPECT_TRUE(is_beneath_target(one.inside, one.root)) << one.inside << " in " << one.root;
+    EXPECT_FALSE(is_beneath_target(one.outside, one.root)) << one.outside << " in " << one.root;
+  }
+}
+
+TEST(BackupTarget, OneServerIsOne) {
+  EXPECT_EQ(server_of(parsed("/srv/backup")), "");
+  EXPECT_EQ(server_of(parsed("sftp:me@nas:/a")), server_of(parsed("sftp://nas:2222/b")));
+  EXPECT_NE(server_of(parsed("sftp:nas:/a")), server_of(parsed("sftp:nas2:/a")));
+  EXPECT_EQ(server_of(parsed("rclone:cloud:a")), server_of(parsed("rclone:cloud:b/c")));
+  EXPECT_NE(server_of(parsed("s3:a/b")), server_of(parsed("s3:https://minio/a/b")));
 }
 
 TEST(BackupTarget, TheCommandAsksNothingAndEndsItsOptions) {
