@@ -2,13 +2,25 @@
 
 #include "base/text.h"
 #include "plugin-api/cli/volume_arguments.h"
+#include "volume/api/backup_target.h"
 
 namespace fairlead::cli {
+
+namespace {
+
+// A folder is taken from where the command was given, and never where another host was meant.
+Result<std::string> target_of(std::string_view word, std::string_view what) {
+  if (volume::kind_of(word).empty()) return absolute_path(word, what);
+  TRY(const auto target, volume::parse_backup_target(word));
+  return target.name;
+}
+
+}  // namespace
 
 Result<volume::BackupPlace> backup_place(const Invocation& line, const std::string& folder,
                                          std::string_view what) {
   volume::BackupPlace place;
-  TRY(place.folder, absolute_path(folder, what));
+  TRY(place.folder, target_of(folder, what));
   if (!line.key_file.empty()) {
     TRY(place.key_file, absolute_path(line.key_file, "--key-file FILE"));
   }

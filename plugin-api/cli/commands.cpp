@@ -130,7 +130,7 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume prune -f",
      volume_prune},
     {"volume", "ls-files", "", "List what is in a volume, a snapshot or a backup",
-     "NAME[@SNAPSHOT][:PATH]", kLook | kFrom | kSecret,
+     "NAME[@SNAPSHOT][:PATH]", kLook | kFrom | kSecret | kLeavesOut,
      "fairlead volume ls-files data\n"
      "fairlead volume ls-files -l data@monday:/etc\n"
      "fairlead volume ls-files -R --json data:/var\n"
@@ -142,7 +142,7 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume cat data:/dump.sql --from /srv/backup > dump.sql",
      volume_cat},
     {"volume", "cp", "", "Copy a file or a folder out of a volume, a snapshot or a backup",
-     "NAME[@SNAPSHOT]:PATH DEST", kFrom | kSecret,
+     "NAME[@SNAPSHOT]:PATH DEST", kFrom | kSecret | kLeavesOut,
      "fairlead volume cp data@monday:/etc/app.conf .\n"
      "fairlead volume cp data:/uploads /srv/uploads --from /srv/backup\n"
      "fairlead volume cp data@monday:/etc - | tar tv",
@@ -155,6 +155,8 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume label data team=a tier=gold\nfairlead volume label data tier-", volume_label},
     {"volume", "set", "", "Change options (K=V), or reset them (K-)", "NAME OPTION...", kNothing,
      "fairlead volume set data backup=daily:7,weekly:5@/srv/backup\n"
+     "fairlead volume set data backup=daily:7@sftp:backup@nas:/backup "
+     "backup_keyfile=/etc/fairlead/backup.key\n"
      "fairlead volume set data snapshots=hourly:24 retain=7d\nfairlead volume set data backup-",
      volume_set},
     {"volume", "usage", "df", "Measure what volumes take", "NAME...", kNothing,
@@ -179,18 +181,18 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume rollback --group db,files monday",
      volume_rollback},
     {"volume", "export", "", "Write a volume, or a snapshot, as an archive (tar with zstd)",
-     "NAME[@SNAPSHOT]", kOutput | kExclude | kHooks,
+     "NAME[@SNAPSHOT]", kOutput | kExclude | kHooks | kLeavesOut,
      "fairlead volume export -o data.tar.zst data\n"
      "fairlead volume export --exclude '*.tmp' --exclude-caches -o data.tar.zst data\n"
      "fairlead volume export data@monday | ssh backup 'cat > data.tar.zst'",
      volume_export},
     {"volume", "import", "", "Make a volume from an archive (tar; gzip, xz, zstd)", "NAME [FILE]",
-     kOptions | kDigest,
+     kOptions | kDigest | kLeavesOut,
      "fairlead volume import data data.tar.zst\n"
      "ssh backup cat data.tar.zst | fairlead volume import -o size=10g data -",
      volume_import},
     {"volume", "backup", "", "Write what changed since the last backup into a folder", "[NAME]",
-     kTo | kKeep | kExclude | kSecret | kGroup | kHooks,
+     kTo | kKeep | kExclude | kSecret | kGroup | kHooks | kLeavesOut,
      "fairlead volume backup data --to /srv/backup\n"
      "fairlead volume backup data --to sftp:backup@nas:/backup\n"
      "fairlead volume backup data --to /srv/backup --keep hourly:24,daily:7,weekly:5,monthly:12\n"
@@ -200,7 +202,7 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume backup --group shop --to /srv/backup",
      volume_backup},
     {"volume", "restore", "", "Make a volume from a backup; the newest one without --backup",
-     "NAME", kFrom | kSecret | kAs | kOptions,
+     "NAME", kFrom | kSecret | kAs | kOptions | kLeavesOut,
      "fairlead volume restore data --from /srv/backup\n"
      "fairlead volume restore data --from /srv/backup --as old-data\n"
      "fairlead volume restore data --from /srv/backup --backup $(fairlead backup ls -q "
@@ -262,7 +264,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"jobs", "stop", "", "Stop jobs at their next safe point", "JOB...", kNothing,
      "fairlead jobs stop $(fairlead jobs -q)", job_stop},
     {"jobs", "resume", "", "Go on with a job that was stopped, failed or interrupted", "JOB",
-     kNothing, "fairlead jobs resume 20260131-120000-3f9a", job_resume},
+     kLeavesOut, "fairlead jobs resume 20260131-120000-3f9a", job_resume},
     {"host", "ls", "list", "List the hosts that share networks", "", kNoTrunc,
      "fairlead host ls\nfairlead host ls --json", host_list},
     {"host", "rm", "remove", "Remove hosts that do not come back: others get their addresses",

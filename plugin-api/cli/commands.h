@@ -51,6 +51,7 @@ enum Takes : std::uint64_t {
   kPruneBackups = 1ULL << 36,  // --dry-run, -f: also while an index cannot be read
   kBackupsOf = 1ULL << 37,     // --volume NAME
   kRepairBackup = 1ULL << 38,  // --repair, of backup verify
+  kLeavesOut = 1ULL << 39,     // no option: may end with the exit code of what is incomplete
 };
 
 // `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is

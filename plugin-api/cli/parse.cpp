@@ -261,6 +261,10 @@ std::string known_options(const Command& command) {
 std::string footer_of(const Command& command) {
   std::string footer = known_options(command) + "Examples:\n  ";
   for (const char c : command.examples) footer += c == '\n' ? "\n  " : std::string(1, c);
+  if (command.takes & kLeavesOut)
+    footer += fmt::format(
+        "\n\nThe exit code is {} when something could not be kept; it is named on stderr.",
+        kIncomplete);
   return footer + "\n\nGlobal options: fairlead --help";
 }
 

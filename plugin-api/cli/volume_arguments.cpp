@@ -5,7 +5,6 @@
 
 #include "base/options/values.h"
 #include "plugin-api/cli/network_arguments.h"
-#include "volume/api/backup_target.h"
 
 namespace fairlead::cli {
 
@@ -89,10 +88,6 @@ Status needs_words(const Invocation& line, const std::vector<std::string_view>& 
 
 Result<std::string> absolute_path(std::string_view word, std::string_view what) {
   if (word.empty()) return fail(Code::kInvalid, "{} is missing", what);
-  if (volume::is_far_target(word)) {
-    TRY(const auto target, volume::parse_backup_target(word));
-    return target.name;
-  }
   std::error_code failed;
   const auto path = std::filesystem::absolute(std::filesystem::path(word), failed);
   if (failed) return fail_errno(failed.value(), fmt::format("find {}", word));
