@@ -45,9 +45,11 @@ struct SftpSettings {
   std::chrono::milliseconds silence = std::chrono::minutes(2);
   std::chrono::milliseconds opening = std::chrono::seconds(60);  // until its first message
   // Asked now and then by whoever waits, on his thread; thread-safe. From when it says true, calls
-  // go on for `grace` and then fail with kUnavailable.
+  // go on for `grace` and then fail with kUnavailable. A server that sends nothing for `hush` of it
+  // hangs: its connection is given up at once, and with it what waits for it.
   std::function<bool()> stopped;
   std::chrono::milliseconds grace = std::chrono::seconds(10);
+  std::chrono::milliseconds hush = std::chrono::seconds(3);
 };
 
 // Thread-safe. Errors: kNotFound; kExhausted for a full disk; kIo with the program's own last words

@@ -109,17 +109,21 @@ std::optional<Error> SftpLink::lost_already() {
 
 Status SftpLink::check_stopped() {
   if (!settings_.stopped) return {};
-  {
-    const std::scoped_lock hold(mutex_);
-    if (stopped_ && Clock::now() - *stopped_ > settings_.grace)
-      return fail(Code::kUnavailable, "it was stopped");
-    if (stopped_) return {};
-  }
-  if (settings_.stopped()) {
-    const std::scoped_lock hold(mutex_);
+  std::unique_lock hold(mutex_);
+  if (!stopped_) {
+    hold.unlock();
+    if (!settings_.stopped()) return {};
+    hold.lock();
     if (!stopped_) stopped_ = Clock::now();
   }
-  return {};
+  const auto now = Clock::now();
+  const bool is_silent = now - std::max(heard_, *stopped_) > settings_.hush;
+  if (!is_silent && now - *stopped_ <= settings_.grace) return {};
+  hold.unlock();
+  Error stopped{Code::kUnavailable, 0, "it was stopped"};
+  // What is still to be done (a lock to be given back) would wait for the same server in vain.
+  if (is_silent) lose(stopped);
+  return fail(std::move(stopped));
 }
 
 Status SftpLink::wait(const Call& call, SftpClient::Patience patience) {

@@ -146,6 +146,36 @@ TEST_F(SftpClientTest, AStopEndsAWaitAfterItsGrace) {
   EXPECT_THAT(waited.error().text, HasSubstr("stopped"));
 }
 
+TEST_F(SftpClientTest, AServerThatHangsIsLeftSoonAfterAStop) {
+  std::atomic<bool> stopped = false;
+  SftpSettings settings{.stopped = [&] { return stopped.load(); }};
+  settings.grace = 24h;
+  settings.hush = 200ms;
+  const auto server = client({.end = "hang", .after = 300}, settings);
+  std::deque<SftpCall> calls;
+  for (int i = 0; i < 50; ++i) calls.push_back(server->stat(scratch_.path()));
+  stopped = true;
+  const auto waited = server->wait_attributes(calls.back(), "stat");
+  ASSERT_FALSE(waited);
+  EXPECT_THAT(waited.error().text, HasSubstr("stopped"));
+  auto last = server->remove(scratch_ / "lock");
+  EXPECT_TRUE(server->is_answered(last));  // nothing is waited for any more
+  const auto removed = server->wait(last, "remove", SftpClient::Patience::kLast);
+  EXPECT_THAT(removed.error().text, HasSubstr("stopped"));
+}
+
+TEST_F(SftpClientTest, AServerThatAnswersIsHeardAfterAStop) {
+  std::atomic<bool> stopped = false;
+  SftpSettings settings{.stopped = [&] { return stopped.load(); }};
+  settings.grace = settings.hush = 24h;
+  const auto server = client({.delay = 100}, settings);  // every wait asks whether it was stopped
+  stopped = true;
+  for (int i = 0; i < 3; ++i) {
+    auto stat = server->stat(scratch_.path());
+    EXPECT_TRUE(server->wait_attributes(stat, "stat"));
+  }
+}
+
 TEST_F(SftpClientTest, TheLastWordsOfTheProgramAreTheCause) {
   const auto made = testing::connect(
       {.server = {"/bin/sh", "-c", "echo 'ssh: Could not resolve hostname nas' >&2; exit 255"}});
