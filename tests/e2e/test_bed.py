@@ -1,5 +1,7 @@
 """The bed itself: what the other tests rely on, shown with the drivers people use today in Fairlead's place."""
 
+import signal
+
 from support.e2e import cni
 from support.e2e.case import HostCase
 from support.e2e.containerd import Containerd
@@ -20,6 +22,14 @@ class Bed(HostCase):
         self.assertEqual(HOST_V6, self.host.net.ask(FURTHER_V6, 53, "udp").peer)
         self.assertIsNotNone(self.host.net.ping(FURTHER_V6))
         self.assertIsNone(self.host.net.ping("203.0.113.99", timeout=0.2))
+
+    def test_a_program_ends_by_a_signal_that_the_tests_ignore(self):
+        """As they do that run in the background of a shell, or under nohup."""
+        for number in (signal.SIGINT, signal.SIGHUP):
+            self.addCleanup(signal.signal, number, signal.signal(number, signal.SIG_IGN))
+            program = self.host.start("sleep", "600", name="sleep")
+            program.signal(number)
+            self.assertNotEqual(0, program.wait(30))
 
     def test_a_snapshot_sees_what_was_left(self):
         before = Snapshot(self.host)

@@ -1,5 +1,6 @@
 // enter PID NET COMMAND...: runs a command in the namespaces of the process, and in the network namespace that is at the path
-// NET ("-": the process's own). Ends as the command does. The environment and the standard streams are passed on.
+// NET ("-": the process's own). Ends as the command does. The environment and the standard streams are passed on; signals that
+// the caller ignores are not: a shell's background jobs ignore SIGINT, and what runs under nohup SIGHUP.
 //
 // The tests start some ten thousand commands: nsenter and env, each of which is loaded and linked first, took a fifth of their
 // time. Built as the thin clients are, without the C library.
@@ -86,6 +87,14 @@ void enter(const char* process, const char* net) {
   if (call(SYS_chdir, "/") != 0) fail("cannot enter", "/");
 }
 
+// None is ignored any more; SIGKILL and SIGSTOP cannot be.
+void reset_signals() {
+  constexpr int kSignals = 64;
+  static const long to_default[4]{};  // a struct sigaction of the kernel's: SIG_DFL, flags, restorer, mask
+  for (int signal = 1; signal <= kSignals; ++signal)
+    call(SYS_rt_sigaction, signal, to_default, 0, sizeof(long));
+}
+
 }  // namespace
 
 void set_process(char* const* argv, char** envp) {
@@ -100,6 +109,7 @@ void run() {
   const long child = call(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   if (child < 0) fail("cannot start", arguments[3]);
   if (child == 0) {
+    reset_signals();
     become(arguments + 3);
     fail("cannot run", arguments[3]);
   }
