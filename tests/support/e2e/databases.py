@@ -11,6 +11,7 @@ from support.e2e.waiting import eventually
 
 IMAGE = "docker.io/library/fairlead-e2e-databases:1"
 USER = 999  # of the servers in the image
+LOG = "/log"  # where a volume for the log is mounted
 _POSTGRES = "/usr/lib/postgresql/15"
 _PROGRAMS = ("/usr/sbin/mariadbd", "/usr/bin/mariadb", "/usr/bin/mariadb-check", "/usr/bin/sysbench", "/usr/bin/my_print_defaults",
              "/bin/bash", "/usr/bin/resolveip")
@@ -72,10 +73,12 @@ def _libraries(binaries):
 
 
 class Database:
-    """A server in a container. `volumes`: options of docker run that put volumes below /store."""
+    """A server in a container. `volumes`: options of docker run that put volumes below /store, and one at LOG for a log that is
+    apart from the data."""
 
     def __init__(self, docker, name, *volumes):
         self.docker, self.name, self.volumes = docker, name, volumes
+        self.log_is_apart = any(volume.endswith(":" + LOG) for volume in volumes)
 
     def run(self, *command):
         """Starts the container with the server in it, and waits until that answers."""
@@ -96,6 +99,10 @@ class Database:
 
     def sh(self, script, check=True):
         return self.docker.exec(self.name, "sh", "-c", script, check=check)
+
+    def end_load(self):
+        """Returns once nobody but this process uses the server; it may have been nobody before."""
+        self.sh("killall pgbench sysbench; while pidof pgbench sysbench; do sleep 0.1; done", check=False)
 
     def commits(self):
         """How many transactions were committed, which only a server under load does."""
@@ -120,9 +127,9 @@ class Postgres(Database):
     ping = "psql -h /tmp -U database -d postgres -c 'SELECT 1'"
     count_of_commits = "psql -h /tmp -U database -d bench -At -c 'SELECT count(*) FROM pgbench_history'"
 
-    def make(self, *initdb):
+    def make(self):
         """A new cluster with pgbench's tables, and its server."""
-        words = " ".join(initdb)
+        words = f"--waldir={LOG}/wal" if self.log_is_apart else ""
         self.run("sh", "-c", f"initdb -D /store/pg -k -E UTF8 -U database -A trust {words} && exec {' '.join(self.server)}")
         self.sh("createdb -h /tmp -U database bench && pgbench -h /tmp -U database -i -q -s 2 bench")
         self.sh("psql -h /tmp -U database -d bench -c 'CREATE EXTENSION amcheck'")
@@ -133,7 +140,8 @@ class Postgres(Database):
         self.docker("exec", "--detach", self.name, "sh", "-c", f"pgbench -h /tmp -U database -n -c 4 -T {seconds} bench >/tmp/load 2>&1")
 
     def check(self):
-        """Every index agrees with its table, every page with its checksum, and the sums with each other."""
+        """Every index agrees with its table, every page with its checksum, and the sums with each other; the load ends first."""
+        self.end_load()
         self.sh("pg_amcheck -h /tmp -U database --heapallindexed --parent-check -d bench")
         sums = self.sh("psql -h /tmp -U database -d bench -At -c \"SELECT (SELECT sum(abalance) FROM pgbench_accounts), "
                        "(SELECT sum(bbalance) FROM pgbench_branches), (SELECT sum(tbalance) FROM pgbench_tellers), "
@@ -146,12 +154,16 @@ class Postgres(Database):
 class MariaDb(Database):
     """InnoDB with a flush at every commit, under sysbench."""
 
-    server = ("mariadbd", "--no-defaults", "--datadir=/store/my", "--socket=/tmp/my.sock", "--skip-networking", "--skip-grant-tables", "--pid-file=/tmp/my.pid",
-              "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=1")
+    _server = ("mariadbd", "--no-defaults", "--datadir=/store/my", "--socket=/tmp/my.sock", "--skip-networking", "--skip-grant-tables", "--pid-file=/tmp/my.pid",
+               "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=1")
     ping = "mariadb --no-defaults -S /tmp/my.sock -u root -e 'SELECT 1'"
     count_of_commits = "mariadb --no-defaults -S /tmp/my.sock -u root -NBe \"SHOW GLOBAL STATUS LIKE 'Com_commit'\""
     _bench = ("sysbench oltp_read_write --db-driver=mysql --mysql-socket=/tmp/my.sock --mysql-user=root --mysql-db=bench --tables=2 "
               "--table-size=5000 --threads=4")
+
+    @property
+    def server(self):
+        return (*self._server, *((f"--innodb-log-group-home-dir={LOG}",) if self.log_is_apart else ()))
 
     def make(self):
         # What mariadb-install-db does, which wants programs of a whole Debian. One statement stands in a line.
@@ -169,7 +181,8 @@ class MariaDb(Database):
 
     def check(self):
         """Every entry of every index, once what recovery does in the background is done: until then entries of transactions that
-        are rolled back are counted."""
+        are rolled back are counted. The load ends first: while it writes, there is always more to be done."""
+        self.end_load()
         mariadb = "mariadb --no-defaults -S /tmp/my.sock -u root -NBe"
         eventually(lambda: self.sh(f"{mariadb} 'SELECT count(*) FROM information_schema.innodb_trx'").out.strip() == "0",
                    "the rollbacks to end", 60, pause=0.1)
