@@ -97,17 +97,17 @@ class OverSsh(FarCase):
         name = re.sub(r"\W+", "-", self.id().rpartition(".")[2])
         self.target = f"sftp:root@127.0.0.1:2222:{self.here}/{name}"
 
-    def servers(self):
-        """The processes of sftp-server on the host."""
-        out = self.host.exec("pgrep", "-x", "sftp-server", check=False).out
-        return out.split()
+    def to_servers(self, number):
+        self.host.exec("sh", "-c", f"kill -{number} $(pgrep -x sftp-server)", check=False)
 
     def start_backup(self, volume):
-        """Runs a backup and returns when the target has the first of its content."""
+        """Runs a backup and returns when the target has the first of its content. Its server stands still from then on."""
         running = self.host.start(*self.command("volume", "backup", volume, "--to", self.target), name="backup",
                                   env=self.environment)
-        packs = self.host.path(self.target.split(":")[-1]) / "packs"
-        eventually(lambda: not running.running() or list(packs.glob("*.pack")), "the first pack", 60)
+        tmp = self.host.path(self.target.split(":")[-1]) / "tmp"
+        eventually(lambda: not running.running() or any(file.stat().st_size for file in tmp.iterdir()), "the first content", 60)
+        self.to_servers("STOP")
+        self.addCleanup(self.to_servers, "KILL")
         self.assertTrue(running.running(), running.log())
         return running
 
@@ -147,9 +147,9 @@ class OverSsh(FarCase):
         self.assertEqual(["data"], [volume["name"] for volume in self.host.volumes()])
 
     def test_a_connection_that_is_cut_is_told_and_the_next_backup_goes_on(self):
-        data = self.fill("data", 240)
+        data = self.fill("data", 128)
         running = self.start_backup("data")
-        self.host.exec("kill", "-KILL", *self.servers(), check=False)
+        self.to_servers("KILL")
         self.assertNotEqual(0, running.wait(60))
         self.assertIn("connection to 127.0.0.1 is lost", running.log())
         self.fairlead("volume", "backup", "data", "--to", self.target)
@@ -157,32 +157,32 @@ class OverSsh(FarCase):
         self.assertEqual(sums(data), self.restored("data"))
 
     def test_a_backup_that_is_killed_leaves_no_lock_behind(self):
-        self.fill("data", 240)
+        self.fill("data", 128)
         running = self.start_backup("data")
         running.kill()
+        self.to_servers("CONT")
         self.fairlead("volume", "backup", "data", "--to", self.target)  # at once
         self.fairlead("backup", "verify", self.target)
         self.assertEqual([], self.locks(self.target))
         self.assertEqual([], list((self.host.path(self.target.split(":")[-1]) / "tmp").iterdir()))
 
     def test_a_server_that_hangs_does_not_keep_who_stops_it(self):
-        self.fill("data", 240)
+        self.fill("data", 128)
         running = self.start_backup("data")
-        servers = self.servers()
-        self.host.exec("kill", "-STOP", *servers)
         running.signal(signal.SIGINT)
         self.assertNotEqual(0, running.wait(60))
-        self.host.exec("kill", "-KILL", *servers, check=False)
+        self.assertIn("stopped", running.log())
+        self.assertEqual([], self.locks(self.target))
+        self.to_servers("KILL")
         self.fairlead("volume", "backup", "data", "--to", self.target)
-        self.fairlead("backup", "verify", self.target)
 
     def test_two_at_once_are_told_of_each_other(self):
-        self.fill("data", 240)
+        self.fill("data", 128)
         running = self.start_backup("data")
-        with running.paused():  # it would be done soon
-            refused = self.fairlead("backup", "verify", self.target, check=False)
+        refused = self.fairlead("backup", "verify", self.target, check=False)
         self.assertNotEqual(0, refused.code)
         self.assertIn("in use by backup on", refused.err)
+        self.to_servers("CONT")
         self.assertEqual(0, running.wait(60))
 
     def test_what_ssh_says_is_the_cause(self):
