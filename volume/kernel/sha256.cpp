@@ -14,13 +14,20 @@ int value_of(char digit) {
   return -1;
 }
 
+// OpenSSL would look its implementation up for each digest: for small files that takes longer than
+// the digest. Kept until the process ends.
+const EVP_MD* implementation() {
+  static const EVP_MD* const found = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return found == nullptr ? EVP_sha256() : found;
+}
+
 }  // namespace
 
 void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
 
 // OpenSSL fails here only for lack of memory.
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1)
+  if (!context_ || EVP_DigestInit_ex(context_.get(), implementation(), nullptr) != 1)
     throw std::bad_alloc();
 }
 
@@ -31,13 +38,13 @@ void Sha256::add(std::string_view bytes) {
 Digest Sha256::finish() {
   Digest digest{};
   if (EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) != 1 ||
-      EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1)
+      EVP_DigestInit_ex(context_.get(), nullptr, nullptr) != 1)
     throw std::bad_alloc();
   return digest;
 }
 
 Digest sha256(std::string_view bytes) {
-  Sha256 hash;
+  thread_local Sha256 hash;
   hash.add(bytes);
   return hash.finish();
 }

@@ -9,7 +9,6 @@ namespace fairlead::volume {
 
 namespace {
 
-constexpr int kLevel = 3;              // zstd's own default
 constexpr int kLargestWindowLog = 27;  // 128 MiB: the most memory that a frame can make us take
 
 std::string compress(ZSTD_CCtx_s* context, std::string_view plain, ZSTD_EndDirective directive) {
@@ -36,9 +35,9 @@ tl::unexpected<Error> broken(std::size_t code) {
 void ZstdWriter::Free::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
 void ZstdReader::Free::operator()(ZSTD_DCtx_s* context) const { ZSTD_freeDCtx(context); }
 
-ZstdWriter::ZstdWriter() : context_(ZSTD_createCCtx()) {
+ZstdWriter::ZstdWriter(ZstdLevel level) : context_(ZSTD_createCCtx()) {
   if (!context_) throw std::bad_alloc();
-  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, kLevel);
+  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, static_cast<int>(level));
   ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_checksumFlag, 1);
 }
 

@@ -13,10 +13,14 @@ struct ZSTD_DCtx_s;
 
 namespace fairlead::volume {
 
+// How hard zstd tries: 3 is its own default. Level 2 takes two thirds of the time for 2 % more bytes;
+// level 1 is for what hardly becomes smaller.
+enum class ZstdLevel { kQuick = 1, kChunks = 2, kDefault = 3 };
+
 // Writes frames one after the other, with checksums. Not thread-safe: the context is reused.
 class ZstdWriter {
  public:
-  ZstdWriter();
+  explicit ZstdWriter(ZstdLevel level = ZstdLevel::kDefault);
 
   // A whole frame, with the size of its content in the header.
   std::string pack(std::string_view plain);

@@ -16,6 +16,7 @@ constexpr std::size_t kMostInPack = 32768;  // chunks: of small ones, the list t
 constexpr unsigned kMostWorkers = 8;
 // On their way. Who gives goes on when half of them are written, or it would be woken for each.
 constexpr std::size_t kMostBatches = 24, kFewBatches = kMostBatches / 2;
+constexpr std::size_t kMostSpare = 8;  // buffers
 
 std::string_view text_of(const Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
@@ -71,12 +72,30 @@ Status PackWriter::put(const Digest& digest, std::string_view bytes) {
     TRY_STATUS(send());
   if (!filling_) {
     filling_ = std::make_unique<Batch>();
-    filling_->plain.reserve(kBatch);
+    const std::lock_guard guard(mutex_);
+    filling_->plain = spare();
   }
   filling_->plain.append(bytes);
   filling_->chunks.push_back(
       {.digest = digest, .length = static_cast<std::uint32_t>(bytes.size())});
   return {};
+}
+
+// An empty buffer. The caller holds the lock, here and below.
+std::string PackWriter::spare() {
+  std::string buffer;
+  if (!spare_.empty()) {
+    buffer = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  buffer.reserve(kBatch);
+  return buffer;
+}
+
+void PackWriter::give_back(std::string& buffer) {
+  buffer.clear();
+  if (spare_.size() < kMostSpare) spare_.push_back(std::move(buffer));
+  buffer = {};
 }
 
 Status PackWriter::send() {
@@ -111,7 +130,7 @@ std::vector<FinishedPack> PackWriter::take_finished() {
 // ---- the compressing threads
 
 void PackWriter::compress() {
-  ZstdWriter zstd;
+  ZstdWriter zstd(ZstdLevel::kChunks);
   for (;;) {
     Batch* batch = nullptr;
     {
@@ -119,12 +138,14 @@ void PackWriter::compress() {
       has_work_.wait(guard, [&] { return is_over() || taken_ < batches_.size(); });
       if (is_over()) return;
       batch = batches_[taken_++].get();
+      batch->packed = spare();
     }
     pack(*batch, zstd);
     bool is_first = false;
     {
       const std::lock_guard guard(mutex_);
       batch->is_packed = true;
+      give_back(batch->plain);
       is_first = batches_.front().get() == batch;
     }
     if (is_first) has_packed_.notify_one();
@@ -145,7 +166,6 @@ void PackWriter::pack(Batch& batch, ZstdWriter& zstd) const {
       batch.packed.append(smaller);
     chunk.stored = static_cast<std::uint32_t>(batch.packed.size()) - chunk.offset;
   }
-  batch.plain = {};
 }
 
 // ---- the writing thread
@@ -171,8 +191,11 @@ void PackWriter::write() {
     if (has_room) has_room_.notify_one();
     const auto done = batch ? append(*batch) : close_pack();
     if (!done) return end(done.error());
-    if (batch) continue;
     const std::lock_guard guard(mutex_);
+    if (batch) {
+      give_back(batch->packed);
+      continue;
+    }
     finished_ = true;
     has_room_.notify_all();
   }

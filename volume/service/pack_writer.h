@@ -25,7 +25,8 @@ struct FinishedPack {
   std::uint64_t size = 0;
 };
 
-// Its functions are called by one thread. Memory: some 40 MiB.
+// Its functions are called by one thread. Memory: some 40 MiB, which is used again and again: fresh
+// memory for each chunk would cost the kernel as much as reading it.
 class PackWriter {
  public:
   // Both are borrowed; `cipher` is nullptr in a folder that is not encrypted.
@@ -56,6 +57,8 @@ class PackWriter {
     std::uint64_t size = 0;
   };
 
+  std::string spare();
+  void give_back(std::string& buffer);
   Status send();
   void run(void (PackWriter::*stage)());
   void compress();
@@ -80,6 +83,7 @@ class PackWriter {
   bool finishing_ = false, finished_ = false, ending_ = false;
   std::optional<Error> error_;
   std::vector<FinishedPack> done_;
+  std::vector<std::string> spare_;     // empty, with room for a batch
   std::vector<std::jthread> threads_;  // the last member: joined first
 };
 
