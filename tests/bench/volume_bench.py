@@ -80,12 +80,19 @@ class UnixHttp(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
     def call(self, method, path, body=None):
-        self.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
-        answer = self.getresponse()
+        try:
+            answer = self._ask(method, path, body)
+        except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
+            self.close()  # the server has closed a connection that was idle for long: once more over a new one
+            answer = self._ask(method, path, body)
         text = answer.read()
         if answer.status >= 300:
             raise RuntimeError(f"{method} {path}: {text.decode()}")
         return json.loads(text) if text else None
+
+    def _ask(self, method, path, body):
+        self.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+        return self.getresponse()
 
 
 class Bed:
