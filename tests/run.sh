@@ -44,18 +44,29 @@ if wants unit || wants conformance || wants kernel || wants crash || wants fuzz 
   cmake/build.sh asan || die "build failed"
 fi
 
-# ctest's JUnit file has the counts and the reasons for skips.
-run_ctest() { # tier, tests at the same time
-  say "$1"
-  local xml="$root/build/asan/$1.xml"
-  rm -f "$xml"
-  (cd build/asan && ctest -L "^$1\$" -j"$2" --output-on-failure --no-tests=ignore --output-junit "$xml" >"ctest-$1.log" 2>&1)
-  python3 tests/support/count_junit.py "$xml" "$skips" "$failures" "$times" >counts.tmp || { tail -n 60 "build/asan/ctest-$1.log"; die "no results of tier $1"; }
+# A tier's JUnit file has the counts and the reasons for skips.
+count_tier() { # tier
+  local log="$root/build/asan/tests-$1.log"
+  python3 tests/support/count_junit.py "$root/build/asan/$1.xml" "$skips" "$failures" "$times" >counts.tmp || { tail -n 60 "$log"; die "no results of tier $1"; }
   read -r p f s <counts.tmp
   rm -f counts.tmp
   echo "$1: $p passed, $f failed, $s skipped"
-  [ "$f" -gt 0 ] && grep -vE '^ *[0-9]+/[0-9]+ Test .*Passed' "build/asan/ctest-$1.log" | tail -n 150
+  [ "$f" -gt 0 ] && grep -vE '^ *[0-9]+/[0-9]+ Test .*Passed' "$log" | tail -n 150
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+run_ctest() { # tier, tests at the same time: each test in a process of its own
+  say "$1"
+  rm -f "$root/build/asan/$1.xml"
+  (cd build/asan && ctest -L "^$1\$" -j"$2" --output-on-failure --no-tests=ignore --output-junit "$root/build/asan/$1.xml" >"tests-$1.log" 2>&1)
+  count_tier "$1"
+}
+
+run_batches() { # tier: many tests in one process
+  say "$1"
+  rm -f "$root/build/asan/$1.xml"
+  tests/support/run_tests.py "$1" --xml "$root/build/asan/$1.xml" >"build/asan/tests-$1.log" 2>&1
+  count_tier "$1"
 }
 
 count() { # name, exit code of a check that is one test
@@ -77,7 +88,8 @@ if wants tidy; then  # some seconds for each file: not part of every run
   count "lint: clang-tidy" $?
 fi
 # More than there are processors, as tests wait too: in the kernel's tier for half of their time.
-for tier in unit conformance crash; do wants "$tier" && run_ctest "$tier" $(($(nproc) + 1)); done
+for tier in unit conformance; do wants "$tier" && run_batches "$tier"; done
+wants crash && run_ctest crash $(($(nproc) + 1))
 wants kernel && run_ctest kernel $(($(nproc) * 2))
 
 # A fixed seed: what a change meets here does not depend on luck. FAIRLEAD_FUZZ_SEED=0 takes another one each time.
@@ -89,13 +101,13 @@ fuzz() { # folder of outcomes, source
   corpus=$1/$name
   mkdir "$corpus"
   [ -f "tests/fuzz/$name.dict" ] && dictionary=(-dict="tests/fuzz/$name.dict")
-  "$fuzzer" "${dictionary[@]}" -seed="${FAIRLEAD_FUZZ_SEED:-1}" -max_total_time="${FAIRLEAD_FUZZ_SECONDS:-5}" -rss_limit_mb=2048 -timeout=5 -artifact_prefix="$corpus/" "$corpus" >"$corpus.log" 2>&1
+  "$fuzzer" "${dictionary[@]}" -seed="${FAIRLEAD_FUZZ_SEED:-1}" -max_total_time="${FAIRLEAD_FUZZ_SECONDS:-3}" -rss_limit_mb=2048 -timeout=5 -artifact_prefix="$corpus/" "$corpus" >"$corpus.log" 2>&1
   echo $? >"$corpus.code"
 }
 export -f fuzz
 
 if wants fuzz; then
-  say "fuzz (${FAIRLEAD_FUZZ_SECONDS:-5} s for each codec)"
+  say "fuzz (${FAIRLEAD_FUZZ_SECONDS:-3} s for each codec)"
   outcomes=$(mktemp -d)
   printf '%s\n' tests/fuzz/fuzz_*.cpp | xargs -P "$(nproc)" -I{} bash -c 'fuzz "$@"' fuzz "$outcomes" {}
   for source in tests/fuzz/fuzz_*.cpp; do
@@ -128,10 +140,10 @@ if wants guest; then  # a kernel in an emulated machine, for what this one lacks
   rm -f "$out"
 fi
 
-run_hosts() { # suite: e2e or attack
+run_hosts() { # suites: e2e, attack or both, side by side
   local out p f s
   out=$(mktemp)
-  python3 tests/e2e/run.py --suite "$1" --bin "$root/build/release/bin" 2>&1 | tee "$out"
+  python3 tests/e2e/run.py $(printf -- '--suite %s ' "$@") --bin "$root/build/release/bin" 2>&1 | tee "$out"
   read -r p f s < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$out" | tail -n 1) || true
   if [ -z "${p:-}" ]; then p=0 f=1 s=0; fi
   grep -E '^(FAIL|ERROR)' "$out" | head -40 >>"$failures"
@@ -141,13 +153,11 @@ run_hosts() { # suite: e2e or attack
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-if wants e2e; then
-  say "e2e: real runtimes"
-  run_hosts e2e
-fi
-if wants attack; then
-  say "attack: containers, neighbours, hosts and callers"
-  run_hosts attack
+suites=()
+for suite in e2e attack; do wants "$suite" && suites+=("$suite"); done
+if [ ${#suites[@]} -gt 0 ]; then
+  say "${suites[*]}: real runtimes; containers, neighbours, hosts and callers that attack"
+  run_hosts "${suites[@]}"
 fi
 
 say "result"
