@@ -117,11 +117,16 @@ class TenThousand(PortsCase):
         return statistics.median(published), statistics.median(unpublished), (seconds_of(self.fairleadd) - before) / 50
 
     def assert_a_change_costs_as_one(self, what, added, removed, one):
-        costs = [self.cost_of_a_change(added, removed) for _ in range(ROUNDS)]
-        published, unpublished, computed = (min(column) for column in zip(*costs))
+        costs = []
+        for _ in range(ROUNDS):
+            costs.append(self.cost_of_a_change(added, removed))
+            published, unpublished, computed = (min(column) for column in zip(*costs))
+            # Others on the machine make one wait, and hold the kernel's locks, but not both every time.
+            times = min(max(published / one[0], unpublished / one[1]), computed / one[2])
+            if times <= MOST_FOR_A_CHANGE:  # and with more rounds it would not be more
+                break
         print(f"{what}: publish {published * 1000:.2f} ms, unpublish {unpublished * 1000:.2f}; one port alone {one[0] * 1000:.2f} and {one[1] * 1000:.2f}")
-        # Others on the machine make one wait, and hold the kernel's locks, but not both every time.
-        self.assertLessEqual(min(max(published / one[0], unpublished / one[1]), computed / one[2]), MOST_FOR_A_CHANGE, what)
+        self.assertLessEqual(times, MOST_FOR_A_CHANGE, what)
 
     def test_the_last_costs_what_the_first_does(self):
         single, range_of_all = port(9000, 90), port(FIRST, FIRST, LAST)
