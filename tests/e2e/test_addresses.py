@@ -99,6 +99,8 @@ class WithTheDaemon(OfCni, FairleadCase):
 
 
 class OfDocker(DockerCase):
+    waits = True  # for a minute, in one of its tests
+
     def use_several_subnets(self, ipam):
         self.make_small_one_first(ipam)
         self.docker.run("one", network="net")
