@@ -1,13 +1,10 @@
 """The disk below state and volumes is full: what is there is released and removed by every door, and a restart works."""
 
 import contextlib
-import json
 import os
-import socket
 
 from support.e2e import cni
-from support.e2e.case import CniCalls, FairleadCase
-from support.e2e.host import PLUGIN_SOCKET
+from support.e2e.case import CniCalls, FairleadCase, PluginCalls
 from support.e2e.waiting import eventually
 
 STATE = "/var/lib/fairlead"
@@ -15,7 +12,7 @@ POOL = "10.61.0.0/24"
 NETWORK = "c" * 64
 
 
-class FullDisk(CniCalls, FairleadCase):
+class FullDisk(PluginCalls, CniCalls, FairleadCase):
     @classmethod
     def setUpClass(cls):
         super(FairleadCase, cls).setUpClass()
@@ -27,23 +24,6 @@ class FullDisk(CniCalls, FairleadCase):
         cni.install_fairlead(cls.host)
 
     # ---- verbs ----------------------------------------------------------------------------------------------------
-
-    def call(self, verb, **body):
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(30)
-            connection.connect(str(self.host.path(PLUGIN_SOCKET)))
-            data = json.dumps(body).encode()
-            connection.sendall(b"POST /%s HTTP/1.0\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (verb.encode(), len(data)) + data)
-            answer = b""
-            with contextlib.suppress(ConnectionResetError):
-                while part := connection.recv(65536):
-                    answer += part
-        return json.loads(answer.partition(b"\r\n\r\n")[2] or b"{}")
-
-    def done(self, verb, **body):
-        answer = self.call(verb, **body)
-        self.assertFalse(answer.get("Err") or answer.get("Error"), f"{verb}: {answer}")
-        return answer
 
     def refused(self, verb, **body):
         answer = self.call(verb, **body)
@@ -73,7 +53,7 @@ class FullDisk(CniCalls, FairleadCase):
     def fill(self):
         """As a container does that writes into its volume."""
         self.done("VolumeDriver.Create", Name="full", Opts={})
-        folder = self.host.path(self.done("VolumeDriver.Mount", Name="full", ID="writer")["Mountpoint"])
+        folder = self.mounted("full", "writer")
         for _ in range(3):
             with open(folder / "data", "ab", buffering=0) as file, contextlib.suppress(OSError):
                 for size in (1 << 20, 1 << 12, 1):

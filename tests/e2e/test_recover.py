@@ -1,37 +1,15 @@
 """The database is lost while containers' data is there: no door makes an empty volume over it, and one command takes it back."""
 
-import contextlib
-import json
-import socket
-
-from support.e2e.case import FairleadCase
-from support.e2e.host import PLUGIN_SOCKET
+from support.e2e.case import FairleadCase, PluginCalls
 
 STATE = "/var/lib/fairlead"
 
 
-class Recover(FairleadCase):
-    def call(self, verb, **body):
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(30)
-            connection.connect(str(self.host.path(PLUGIN_SOCKET)))
-            data = json.dumps(body).encode()
-            connection.sendall(b"POST /%s HTTP/1.0\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (verb.encode(), len(data)) + data)
-            answer = b""
-            with contextlib.suppress(ConnectionResetError):
-                while part := connection.recv(65536):
-                    answer += part
-        return json.loads(answer.partition(b"\r\n\r\n")[2] or b"{}")
-
-    def done(self, verb, **body):
-        answer = self.call(verb, **body)
-        self.assertFalse(answer.get("Err"), f"{verb}: {answer}")
-        return answer
-
+class Recover(PluginCalls, FairleadCase):
     def test_a_lost_database_loses_no_volume(self):
         self.done("VolumeDriver.Create", Name="shop", Opts={"label.team": "a", "snapshots": "daily:2", "size": "20m"})
         self.done("VolumeDriver.Create", Name="plain", Opts={})
-        folder = self.host.path(self.done("VolumeDriver.Mount", Name="plain", ID="a")["Mountpoint"])
+        folder = self.mounted("plain", "a")
         (folder / "goods").write_text("old")
         self.done("VolumeDriver.Unmount", Name="plain", ID="a")
         self.host.fairlead("snapshot", "create", "plain", "monday")
@@ -50,7 +28,7 @@ class Recover(FairleadCase):
         after = {volume["name"]: volume for volume in self.host.volumes()}
         self.assertEqual(before, after)
         self.done("VolumeDriver.Create", Name="plain", Opts={})  # as Docker does before each run
-        folder = self.host.path(self.done("VolumeDriver.Mount", Name="plain", ID="b")["Mountpoint"])
+        folder = self.mounted("plain", "b")
         self.assertEqual("old", (folder / "goods").read_text())
         self.done("VolumeDriver.Unmount", Name="plain", ID="b")
         for name in ("plain", "shop"):

@@ -6,9 +6,8 @@ import re
 import secrets
 
 from support.e2e import images, newer_docker
-from support.e2e.case import DockerCase
+from support.e2e.case import DockerCase, PodmanBeside
 from support.e2e.host import bin_folder
-from support.e2e.podman import Podman
 from support.e2e.waiting import eventually
 
 MIB = 1 << 20
@@ -450,21 +449,7 @@ class Names(DepthCase):
         self.assertEqual({"tier": "gold"}, json.loads(self.fairlead("volume", "inspect", "data"))[0]["labels"])
 
 
-class TwoRuntimes(DepthCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.podman = Podman(cls.host).load_image()
-
-    def tearDown(self):
-        self.podman("rm", "--all", "--force", "--time", "0")
-        self.podman("volume", "rm", "--all", "--force")
-        super().tearDown()
-
-    def use_by_podman(self, container, volume):
-        self.podman("run", "--detach", "--name", container, "--network", "none", "--cgroup-parent", self.host.cgroup,
-                    "--volume", f"{volume}:/data", images.IMAGE, "sleep", "3600")
-
+class TwoRuntimes(PodmanBeside, DepthCase):
     def test_docker_and_podman_write_to_one_volume_at_the_same_time(self):
         self.volume("shared", size="64m")
         self.use("one", "shared")
@@ -555,25 +540,14 @@ class SnapshotsInDocker28(newer_docker.OfASuite, SnapshotsInDocker):
     suite = "sid"
 
 
-class SnapshotsElsewhere(OfMonday):
+class SnapshotsElsewhere(PodmanBeside, OfMonday):
     """In Podman, as a volume that shows one; and without a container."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.podman = Podman(cls.host).load_image()
-
-    def tearDown(self):
-        self.podman("rm", "--all", "--force", "--time", "0")
-        self.podman("volume", "rm", "--all", "--force")
-        super().tearDown()
 
     def test_podman_has_a_volume_that_shows_it(self):
         self.with_monday()
         self.podman("volume", "create", "--driver", "fairlead", "--opt", "snapshot=data@monday", "old")
         for name in ("one", "two"):
-            self.podman("run", "--detach", "--name", name, "--network", "none", "--cgroup-parent", self.host.cgroup,
-                        "--volume", "old:/data", images.IMAGE, "sleep", "3600")
+            self.use_by_podman(name, "old")
             self.assertEqual("monday\n", self.podman("exec", name, "cat", "/data/file").out)
         self.assertNotEqual(0, self.podman("exec", "one", "touch", "/data/other", check=False).code)
         self.podman("rm", "--force", "--time", "0", "one")

@@ -1,11 +1,14 @@
 """The test case that every end-to-end test builds on: a host for the class, and sentences about it."""
 
 import contextlib
+import json
+import socket
 import unittest
 
-from support.e2e import cni
+from support.e2e import cni, images
 from support.e2e.docker import Docker, stand_in
-from support.e2e.host import Host, have_fairlead
+from support.e2e.host import PLUGIN_SOCKET, Host, have_fairlead
+from support.e2e.podman import Podman
 from support.e2e.snapshot import Snapshot
 from support.e2e.waiting import DeadlineExceeded, eventually
 
@@ -56,6 +59,51 @@ class FairleadCase(HostCase):
     def restart_fairleadd(self):
         """Starts it again after its end."""
         type(self).fairleadd = self.host.start_fairleadd(*self.fairleadd_options)
+
+
+class PluginCalls:
+    """Beside a FairleadCase: what Docker asks its plugin, without a Docker."""
+
+    def call(self, verb, **body):
+        """The answer, a refusal too."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(60)
+            connection.connect(str(self.host.path(PLUGIN_SOCKET)))
+            data = json.dumps(body).encode()
+            connection.sendall(b"POST /%s HTTP/1.0\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (verb.encode(), len(data)) + data)
+            answer = b""
+            with contextlib.suppress(ConnectionResetError):
+                while part := connection.recv(65536):
+                    answer += part
+        return json.loads(answer.partition(b"\r\n\r\n")[2] or b"{}")
+
+    def done(self, verb, **body):
+        answer = self.call(verb, **body)
+        self.assertFalse(answer.get("Err") or answer.get("Error"), f"{verb}: {answer}")
+        return answer
+
+    def mounted(self, volume, user):
+        """The folder of a volume that `user` has mounted now, as this process can open it."""
+        return self.host.path(self.done("VolumeDriver.Mount", Name=volume, ID=user)["Mountpoint"])
+
+
+class PodmanBeside:
+    """Beside a HostCase: a Podman without networks; every test removes what it made with it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.podman = Podman(cls.host).load_image()
+
+    def tearDown(self):
+        self.podman("rm", "--all", "--force", "--time", "0")
+        self.podman("volume", "rm", "--all", "--force")
+        super().tearDown()
+
+    def use_by_podman(self, container, volume):
+        """A container that does nothing with the volume at /data."""
+        self.podman("run", "--detach", "--name", container, "--network", "none", "--cgroup-parent", self.host.cgroup,
+                    "--volume", f"{volume}:/data", images.IMAGE, "sleep", "3600")
 
 
 class CniCalls:
