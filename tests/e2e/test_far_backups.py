@@ -212,7 +212,7 @@ class InABucket(FarCase):
         eventually(answers, "the server of S3 to answer", 30)
 
     def test_a_backup_the_next_and_the_way_back(self):
-        data = self.fill("data", 24)
+        data = self.fill("data", 16)
         self.fairlead("volume", "backup", "data", "--to", self.target)
         (data / "more").write_bytes(os.urandom(MIB))
         second = json.loads(self.fairlead("volume", "backup", "data", "--to", self.target, "--json").out)

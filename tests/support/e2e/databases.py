@@ -86,9 +86,12 @@ class Database:
         self.docker("run", "--detach", "--name", self.name, "--user", str(USER), "--network", "none", "--ulimit", "core=0",
                     *self.volumes, IMAGE, *(command or self.server))
         eventually(lambda: self._has_ended() or self.sh(self.ping, check=False).code == 0, f"{self.name} to answer", 90, pause=0.2)
+        self._must_run()
+        return self
+
+    def _must_run(self):
         if self._has_ended():
             raise AssertionError(f"{self.name} ended:\n{self.log()}")
-        return self
 
     def _has_ended(self):
         return not self.docker.inspect("container", self.name)["State"]["Running"]
@@ -107,6 +110,11 @@ class Database:
     def commits(self):
         """How many transactions were committed, which only a server under load does."""
         return int(self.sh(self.count_of_commits).out.split()[-1])
+
+    def await_commits(self, number):
+        """Returns when more than so many were committed."""
+        eventually(lambda: self._has_ended() or self.commits() > number, f"{self.name} to commit more than {number}", 60, pause=0.1)
+        self._must_run()
 
     def stop(self, seconds=30):
         self.docker("stop", "--time", str(seconds), self.name)
