@@ -45,6 +45,7 @@ Result<ReconcileReport> Reconciler::mend(const Damage& damage) {
   if (damage.table && mend_table(networks, kMostWait, report) == TableState::kPerhapsStale)
     report.failures.emplace_back("a network is busy; the firewall table is compared again");
   for (const Network& network : networks) {
+    if (network.phase != Phase::kReady) continue;  // its links come and go, and are somebody's work
     const auto driver = context_.driver_of(network.options);
     if (!driver) continue;
     const std::vector<IfName> links = (*driver)->links_of(network);
@@ -132,7 +133,7 @@ void Reconciler::mend_links(const Network& listed, std::span<const LinkDamage> d
       damages, [](const LinkDamage& damage) { return damage.link == damage.bridge; });
   if (whole != damages.end()) {
     const std::size_t failures = report.failures.size();
-    tidy_network(listed, report);
+    tidy_network(listed, Unfinished::kLeave, report);
     if (!whole->what.empty() && report.failures.size() == failures)
       note_mended(report, fmt::format("mended bridge {} of network {}: it {}", whole->link,
                                       listed.name.str(), whole->what));

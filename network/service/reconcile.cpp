@@ -29,7 +29,7 @@ Result<ReconcileReport> Reconciler::reconcile() {
   TRY(const bool holds_strangers, context_.firewall.holds_strangers());
   const bool whole = (networks.empty() && !holds_strangers) ||
                      mend_table(networks, kMendDeadline, report) != TableState::kWrong;
-  for (const Network& network : networks) tidy_network(network, report);
+  for (const Network& network : networks) tidy_network(network, Unfinished::kRemove, report);
   TRY(networks, context_.records.networks());
   tidy_pools(networks, report);
   tidy_orphans(networks, report);
@@ -56,7 +56,8 @@ Status Reconciler::ensure_links(Driver& driver, Network& network) {
   return network.links == before ? Status() : context_.for_drivers.remember(network);
 }
 
-void Reconciler::tidy_network(const Network& listed, ReconcileReport& report) {
+void Reconciler::tidy_network(const Network& listed, Unfinished unfinished,
+                              ReconcileReport& report) {
   const std::string what = fmt::format("network {}", listed.name.str());
   auto guard = context_.lock_network(listed.id);
   if (!guard) return note_failure(report, what, guard.error());
@@ -64,6 +65,7 @@ void Reconciler::tidy_network(const Network& listed, ReconcileReport& report) {
   if (!stored) return;  // the network was removed meanwhile
   const Network& network = stored->value;
   if (network.phase != Phase::kReady) {
+    if (unfinished == Unfinished::kLeave) return;
     const Status purged = removal_.purge_network(network);
     if (!purged) return note_failure(report, what, purged.error());
     return note(report, fmt::format("removed network {}, left in phase {}", network.name.str(),

@@ -52,7 +52,10 @@ class Reconciler : public Mender {
  private:
   // reconcile.cpp
   Status ensure_links(Driver& driver, Network& network);
-  void tidy_network(const Network& network, ReconcileReport& report);
+  // What becomes of a network in another phase than kReady. With the lock of all networks held it
+  // was left by a crash, and goes; without, a call may be creating or removing it at this moment.
+  enum class Unfinished { kRemove, kLeave };
+  void tidy_network(const Network& network, Unfinished unfinished, ReconcileReport& report);
   void tidy_endpoint(LockedNetwork& held, const Endpoint& endpoint, ReconcileReport& report);
   void tidy_ports(const Network& network, ReconcileReport& report);
   void tidy_orphans(const std::vector<Network>& networks, ReconcileReport& report);

@@ -6,6 +6,8 @@
 #include <cstdlib>
 
 #include "network/drivers/bridge.h"
+#include "network/service/keys.h"
+#include "network/service/records.h"
 #include "tests/network/service/service_world.h"
 
 namespace fairlead::testing {
@@ -79,6 +81,29 @@ TEST_F(Mend, ATableIsRenderedThoughACallIsAtWorkAndIsThenComparedAgain) {
   const auto report = must(core_->mender().mend({.table = true}));
   EXPECT_THAT(report.actions, ElementsAre(HasSubstr("the table is missing")));
   EXPECT_THAT(report.failures, ElementsAre(HasSubstr("busy")));
+}
+
+// Creation on a busy host takes longer than mend() waits, and its own new bridge is what the kernel
+// tells of.
+TEST_F(Mend, ANetworkThatIsBeingCreatedIsLeftToWhoCreatesIt) {
+  const auto made = create("shop", "10.20.0.0/24");
+  const std::string key = network::keys::network(made.id);
+  network::Network creating = made;
+  creating.phase = network::Phase::kCreating;
+  const auto put = [&](const network::Network& network) {
+    must(store_->commit({.puts = {{key, network::encode(network)}}}));
+  };
+  put(creating);
+  const std::string bridge = bridge_of(made).str();
+  const Damage damage{.links = {{bridge, bridge, "went down"}}};
+  {
+    const auto creation = must(locks_->lock("networks", std::chrono::seconds(1)));
+    EXPECT_THAT(must(core_->mender().mend(damage)).actions, IsEmpty());
+  }
+  EXPECT_THAT(mend(damage).actions, IsEmpty());  // reconcile() takes away what a crash has left
+  put(made);
+  must(attach_to("shop", "web"));  // its record, addresses and links are there
+  EXPECT_TRUE(ping_soon("host", "10.20.0.2"));
 }
 
 TEST_F(Mend, WithoutNetworksNothingIsMade) {
