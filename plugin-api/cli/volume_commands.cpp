@@ -59,10 +59,12 @@ Result<std::vector<Row>> filtered(Session& session, const VolumeFilters& filters
         !known && known.error().code == Code::kNotFound)
       return fail(known.error());
   TRY(auto volumes, core.volumes->list());
+  const bool names_alone = session.quiet() && !session.line.json && !filters.need_status();
   std::vector<Row> rows;
   for (Volume& volume : volumes) {
     if (!pool.empty() && volume.pool != pool) continue;
-    TRY(auto row, row_of(core, std::move(volume)));
+    TRY(auto row,
+        names_alone ? Result<Row>(Row{std::move(volume), {}}) : row_of(core, std::move(volume)));
     if (filters.pass(row.volume, row.status)) rows.push_back(std::move(row));
   }
   return rows;

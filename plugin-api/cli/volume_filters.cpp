@@ -119,6 +119,12 @@ bool VolumeFilters::pass(const Volume& volume, const VolumeStatus& status) const
       by_key_, [&](const auto& entry) { return pass_key(entry.second, volume, status); });
 }
 
+bool VolumeFilters::need_status() const {
+  constexpr auto kOfStatus = std::to_array<std::string_view>({"health", "dangling", "mounted"});
+  return std::ranges::any_of(
+      kOfStatus, [&](std::string_view key) { return by_key_.contains(std::string(key)); });
+}
+
 Result<std::vector<std::string>> volume_filters_of_snapshots(
     const std::vector<std::string>& words) {
   constexpr std::string_view kKey = "volume=";

@@ -20,6 +20,8 @@ class VolumeFilters {
   // kInvalid, with the known ones, for one that is not known or has no such value.
   static Result<VolumeFilters> parse(const std::vector<std::string>& words);
   bool pass(const volume::Volume& volume, const volume::VolumeStatus& status) const;
+  // Whether one of them asks for what only the status of a volume tells.
+  bool need_status() const;
 
  private:
   std::map<std::string, std::vector<VolumeFilter>> by_key_;

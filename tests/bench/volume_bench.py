@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Volumes beside what people use today, on the disk below --folder, in one run.
 
-    tests/bench/volume_bench.py [--bin DIR] [--folder DIR] [--gib N] [--runs N] [--seconds N] [verbs snapshot backup fio]
+    tests/bench/volume_bench.py [--bin DIR] [--folder DIR] [--gib N] [--runs N] [--seconds N] [verbs many snapshot backup fio]
 
     verbs      create + mount + unmount + remove of dir and image; create + rm through Docker beside its local driver
+    many       with 5,000 volumes, 300 of them images that are mounted: lists, status, the daemon's start, memory and what it does at rest,
+               beside a dockerd with as many volumes of its local driver
     snapshot   snapshot and clone of a volume of N GiB beside cp
     backup     a first backup of N GiB (half text, half random), unchanged, after 1 % was changed, verify and restore, beside restic,
                tar --zstd and cp; 100,000 files that did not change beside find; the memory that each takes
@@ -25,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -39,7 +42,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=3, help="of each run of fio")
     parser.add_argument("parts", nargs="*")
     options = parser.parse_args()
-    parts = {"verbs": verbs, "snapshot": snapshots, "backup": backups, "fio": fio}
+    parts = {"verbs": verbs, "many": many, "snapshot": snapshots, "backup": backups, "fio": fio}
     unknown = [name for name in options.parts if name not in parts]
     if unknown:
         parser.error(f"unknown part {unknown[0]}; known are {', '.join(parts)}")
@@ -106,9 +109,22 @@ class Bed:
     def __enter__(self):
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         os.environ.update(FAIRLEAD_RUN_DIR=str(self.folder / "run"), FAIRLEAD_STATE_DIR=str(self.folder / "state"))
-        self.start([self.bin / "fairleadd", "--plugin-dir", self.folder / "plugins"], self.folder / "plugins/fairlead.sock")
-        self.plugin = UnixHttp(str(self.folder / "plugins/fairlead.sock"))
+        self.start_fairlead()
         return self
+
+    def start_fairlead(self):
+        """Returns how long it took until it answered, in milliseconds."""
+        begin = time.monotonic()
+        self.daemons.insert(0, self.start([self.bin / "fairleadd", "--plugin-dir", self.folder / "plugins"],
+                                          self.folder / "plugins/fairlead.sock"))
+        self.plugin = UnixHttp(str(self.folder / "plugins/fairlead.sock"))
+        self.volume("List", "")
+        return (time.monotonic() - begin) * 1000
+
+    def stop_fairlead(self):
+        daemon = self.daemons.pop(0)
+        daemon.terminate()
+        daemon.wait(60)
 
     def __exit__(self, *_):
         for daemon in reversed(self.daemons):
@@ -123,14 +139,15 @@ class Bed:
 
     def start(self, command, answers_at):
         with open(self.folder / f"{Path(command[0]).name}.log", "wb") as log:
-            self.daemons.append(subprocess.Popen([str(word) for word in command], stdout=log, stderr=log))
+            daemon = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
         deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
             try:
                 UnixHttp(str(answers_at)).connect()
-                return
+                return daemon
             except OSError:
-                time.sleep(0.05)
+                time.sleep(0.005)
+        daemon.kill()
         raise RuntimeError(f"{command[0]} does not answer")
 
     def docker(self):
@@ -138,9 +155,9 @@ class Bed:
         where.mkdir()
         Path("/run/docker/plugins").mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "--bind", self.folder / "plugins", "/run/docker/plugins"], check=True)
-        self.start(["dockerd", "-H", f"unix://{where}/sock", "--data-root", where / "data", "--exec-root", where / "exec",
-                    "--pidfile", where / "pid", "--bridge", "none", "--iptables=false",
-                    "--exec-opt", "native.cgroupdriver=cgroupfs"], where / "sock")
+        self.daemons.append(self.start(["dockerd", "-H", f"unix://{where}/sock", "--data-root", where / "data", "--exec-root", where / "exec",
+                                        "--pidfile", where / "pid", "--bridge", "none", "--iptables=false",
+                                        "--exec-opt", "native.cgroupdriver=cgroupfs"], where / "sock"))
         return UnixHttp(str(where / "sock"))
 
     def fairlead(self, *words):
@@ -181,6 +198,67 @@ def verbs(bed, options):
             ours.append(timed(through_docker, "fairlead", opts))
             theirs.append(timed(through_docker, "local", {}))
         line(f"through Docker: create + rm ({backend})", statistics.median(ours), statistics.median(theirs))
+
+
+# ---- very many volumes --------------------------------------------------------------------------------------------------
+
+MANY, MOUNTED = 5000, 300
+
+
+def make_many(bed):
+    for number in range(MANY - MOUNTED):
+        bed.volume("Create", f"volume-{number:04}")
+    for number in range(MOUNTED):
+        bed.mounted(f"image-{number:03}", backend="image", size="16m")
+
+
+def used_seconds(process):
+    """Of all cores, since it began."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_of(process):
+    return int(Path(f"/proc/{process.pid}/status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def many(bed, options):
+    turns = max(5, options.runs // 5)
+
+    def median_of(work, *arguments):
+        return statistics.median(timed(work, *arguments) for _ in range(turns))
+    made = timed(make_many, bed)
+    print(f"  {MANY} volumes were made, and {MOUNTED} of them mounted, in {made / 1000:.0f} s")
+    for words in (("volume", "ls"), ("volume", "ls", "-q"), ("volume", "ls", "--json"), ("status",)):
+        line(f"fairlead {' '.join(words)}", median_of(bed.fairlead, *words))
+    engine = bed.docker()
+    for number in range(MANY):
+        engine.call("POST", "/volumes/create", {"Name": f"local-{number:04}", "Driver": "local"})
+    ours, theirs = [], []
+    for _ in range(turns):
+        for driver, times in (("fairlead", ours), ("local", theirs)):
+            filters = urllib.parse.quote(json.dumps({"driver": [driver]}))
+            times.append(timed(engine.call, "GET", f"/volumes?filters={filters}"))
+    header("local")
+    line("docker volume ls --filter driver=", statistics.median(ours), statistics.median(theirs))
+    bed.stop_fairlead()
+    warm = statistics.median(restarts(bed, 3))
+    line("the daemon's start until it answers", warm)
+    Path("/proc/sys/vm/drop_caches").write_text("3")
+    line("the same, from the disk", bed.start_fairlead())
+    line("its memory", memory_of(bed.daemons[0]), unit="MiB")
+    time.sleep(10)  # it looks over all volumes once, beside the first requests
+    begin = used_seconds(bed.daemons[0])
+    time.sleep(120)
+    line("what it uses at rest, of one core, a minute", (used_seconds(bed.daemons[0]) - begin) * 1000 / 2)
+    line("its memory after that", memory_of(bed.daemons[0]), unit="MiB")
+    line("its stop", timed(bed.stop_fairlead))
+
+
+def restarts(bed, times):
+    for _ in range(times):
+        yield bed.start_fairlead()
+        bed.stop_fairlead()
 
 
 # ---- snapshots and clones ---------------------------------------------------------------------------------------------

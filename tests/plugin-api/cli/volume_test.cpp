@@ -36,6 +36,21 @@ TEST_F(VolumeCommand, ListsAreFilteredByName) {
   EXPECT_EQ(run("volume ls -q --filter name=dat").out, "data\n");
 }
 
+TEST_F(VolumeCommand, NamesAloneNeedNoStatus) {
+  has_volumes();
+  EXPECT_CALL(*volumes_, status).Times(0);
+  EXPECT_EQ(run("volume ls -q").out, "data\nbare\n");
+  EXPECT_EQ(run("volume ls -q --filter name=dat --filter driver=image").out, "data\n");
+}
+
+TEST_F(VolumeCommand, FiltersOfTheStatusAskForItWithNamesAloneAsWell) {
+  has_volumes();
+  EXPECT_CALL(*volumes_, status)
+      .Times(2)
+      .WillRepeatedly(Return(volume::VolumeStatus{.in_use = true}));
+  EXPECT_EQ(run("volume ls -q --filter mounted=true").out, "data\nbare\n");
+}
+
 TEST_F(VolumeCommand, ListsAreFilteredByPool) {
   has_volumes();
   EXPECT_EQ(run("volume ls -q --pool fast").out, "data\nbare\n");
