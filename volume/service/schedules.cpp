@@ -119,9 +119,23 @@ std::vector<Schedules::Unit> Schedules::units_of(const std::vector<Stored>& all)
   return units;
 }
 
+// Reads the records only when something was committed.
+Result<std::vector<Schedules::Unit>> Schedules::due() {
+  const std::scoped_lock hold(guard_);
+  TRY(const auto revision, volumes_.records().revision());
+  if (revision != revision_) {
+    TRY(auto listing, volumes_.records().all());
+    std::erase_if(listing.volumes, [](const Stored& stored) {
+      return stored.volume.options.snapshots == Schedule{};
+    });
+    scheduled_ = std::move(listing.volumes);
+    revision_ = revision;
+  }
+  return units_of(scheduled_);
+}
+
 Result<ReconcileReport> Schedules::keep() {
-  TRY(const auto listing, volumes_.records().all());
-  const std::vector<Unit> units = units_of(listing.volumes);
+  TRY(const auto units, due());
   std::vector<ReconcileReport> reports(units.size());
   std::atomic<std::size_t> next{0};
   const auto work = [&] {

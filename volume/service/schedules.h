@@ -1,6 +1,11 @@
 // Makes the snapshots that are due by the schedules of volumes, and removes old ones (schedule.h).
 #pragma once
 
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
 #include "volume/service/groups.h"
 #include "volume/service/snapshots.h"
 
@@ -21,6 +26,7 @@ class Schedules {
     std::string make;   // name of the snapshot that is due; empty: only old ones go
     std::vector<Volume> volumes;
   };
+  Result<std::vector<Unit>> due();
   std::vector<Unit> units_of(const std::vector<Stored>& all);
   void keep(const Unit& unit, ReconcileReport& report);
   bool take_together(const Unit& unit, ReconcileReport& report);
@@ -31,6 +37,9 @@ class Schedules {
   Changes& changes_;
   Snapshots& snapshots_;
   Groups& groups_;
+  std::mutex guard_;
+  std::vector<Stored> scheduled_;  // the volumes that have a schedule, as of revision_
+  std::int64_t revision_ = -1;
 };
 
 }  // namespace fairlead::volume
