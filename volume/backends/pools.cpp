@@ -368,12 +368,22 @@ Status Disks::grow(const VolumePool& pool, std::uint64_t size) {
   return grow_mounted(top.fd(), pool.fstype, whole);
 }
 
-// The file system of the pool, and the disk below it.
-void Disks::tell_health(const Folder& folder, VolumePool& pool) {
+// Whether the mounted file system writes no more. Nothing in it is open afterwards: it could not be
+// unmounted.
+bool has_stopped(const Folder& folder) {
   const auto top = folder.folder(kFs);
   struct statvfs info {};
-  const bool stopped =
-      !top || (::fstatvfs(top->fd(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
+  return !top || (::fstatvfs(top->fd(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
+}
+
+bool is_full_itself(const Folder& top) {
+  const auto room = room_of(top.fd(), "");
+  return room && is_full(*room);
+}
+
+// The file system of the pool, and the disk below it.
+void Disks::tell_health(const Folder& folder, VolumePool& pool) {
+  const bool stopped = has_stopped(folder);
   const auto below = pool.device.empty() ? room_of(folder.fd(), volume_dir_)
                                          : Result<DiskRoom>(fail(Code::kNotFound, "no disk below"));
   const bool full_below = below && is_full(*below);
@@ -385,7 +395,7 @@ void Disks::tell_health(const Folder& folder, VolumePool& pool) {
                    : "a write failed, as on a disk below that was full");
   else if (full_below)
     pool.health = full_disk_text(*below) + ": what is written to the pool fails; free space there";
-  else if (const auto own = room_of(top->fd(), ""); own && is_full(*own))
+  else if (const auto top = folder.folder(kFs); top && is_full_itself(*top))
     pool.health =
         fmt::format("it is full: remove volumes or snapshots, or make it larger ({})",
                     pool.device.empty() ? fmt::format("fairlead pool grow {} SIZE", pool.name.str())
@@ -396,9 +406,7 @@ Result<bool> Disks::mend(const VolumePool& pool) {
   TRY(const auto folder, folder_of(pool));
   TRY(const bool mounted, is_mount_point(folder.fd(), kFs));
   if (!mounted || !pool.device.empty()) return false;
-  const auto top = folder.folder(kFs);
-  struct statvfs info {};
-  if (top && (::fstatvfs(top->fd(), &info) != 0 || (info.f_flag & ST_RDONLY) == 0)) return false;
+  if (!has_stopped(folder)) return false;
   const auto below = room_of(folder.fd(), volume_dir_);
   if (!below || is_full(*below)) return false;
   const auto released = unmount_now(folder);

@@ -21,6 +21,11 @@ Status run(Pools& pools, const std::string& verb) {
   }
   if (verb == "grow") return pools.grow("fast", 500 << 20).map(nothing);
   if (verb == "remove") return pools.remove("fast");
+  if (verb == "reconcile") {
+    const auto report = pools.reconcile();
+    if (report.failures.empty()) return {};
+    return fail(Code::kIo, "{}", report.failures.front());
+  }
   if (verb == "recover") return pools.recover({}).map(nothing);
   return fail(Code::kInvalid, "unknown verb {}", verb);
 }

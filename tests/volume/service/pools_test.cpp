@@ -353,6 +353,36 @@ TEST(PoolRecoverCrash, TheSameCallAgainTakesItBack) {
   }
 }
 
+// As the kernel leaves a file system whose log could not be written.
+void stop_writing(const std::string& folder) {
+  const auto pools = folder + "/volumes/pools";
+  const auto pool = std::filesystem::directory_iterator(pools)->path().string();
+  ASSERT_EQ(::mount("", (pool + "/fs").c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0)
+      << std::strerror(errno);
+}
+
+TEST(PoolHealCrash, TheNextReconcileFinishesIt) {
+  if (!testing::is_root()) GTEST_SKIP() << "mounting needs root";
+  const PoolScratch scratch;
+  ASSERT_EQ(run_child(scratch.path(), "create", ""), 0);
+  {
+    PoolWorld world(scratch.path());
+    ASSERT_TRUE(world.create("shop", {{"pool", "fast"}}));
+  }
+  stop_writing(scratch.path());
+  EXPECT_THAT(PoolWorld(scratch.path()).pools.inspect("fast")->health,
+              HasSubstr("stopped writing"));
+  ASSERT_EQ(run_child(scratch.path(), "reconcile", "volume.pool.heal-unmounted"), kKilled);
+  ASSERT_EQ(run_child(scratch.path(), "reconcile", ""), 0);
+  PoolWorld after(scratch.path());
+  EXPECT_EQ(after.pools.inspect("fast")->health, "ok");
+  const auto mounted = after.service->mount("shop", "docker", "a");
+  ASSERT_TRUE(mounted) << mounted.error().text;
+  write_text(mounted->mountpoint + "/file", "x");
+  EXPECT_EQ(read_text(mounted->mountpoint + "/file"), "x");
+  EXPECT_TRUE(after.service->unmount("shop", "docker", "a"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Verbs, PoolCrashTest,
                          ::testing::Values(CrashCase{"create", false, true},
                                            CrashCase{"grow", true, true},
