@@ -34,12 +34,14 @@ fairlead::Change change_of(const Volume& volume, const MountHint& user, const ch
 }
 
 fairlead::Change change_of(const Volume& volume, const Snapshot& snapshot, const char* action) {
-  return {.kind = "snapshot",
-          .action = action,
-          .id = snapshot.id,
-          .name = fmt::format("{}@{}", volume.name.str(), snapshot.name.str()),
-          .attributes = {{"volume", volume.name.str()},
-                         {"origin", std::string(to_string(snapshot.origin))}}};
+  fairlead::Change change{.kind = "snapshot",
+                          .action = action,
+                          .id = snapshot.id,
+                          .name = fmt::format("{}@{}", volume.name.str(), snapshot.name.str()),
+                          .attributes = {{"volume", volume.name.str()},
+                                         {"origin", std::string(to_string(snapshot.origin))}}};
+  if (!snapshot.group.empty()) change.attributes["group"] = snapshot.group;
+  return change;
 }
 
 void note_left_out(fairlead::Change& change, std::uint64_t count) {

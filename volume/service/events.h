@@ -17,7 +17,8 @@
 //             trash                   volume    its name         the same
 //             restore                 volume    its name         the same; out of the trash
 //             purge                   volume    its name         the same; gone for good
-//   snapshot  create, remove          snapshot  volume@snapshot  volume, origin
+//   snapshot  create, remove          snapshot  volume@snapshot  volume, origin, group (the id that
+//                                                                those of one moment share)
 //             mount, unmount          snapshot  the same         the same, client, user
 //   volume-pool  create, remove, grow pool      its name         fstype, device, size
 //   volume-disk  disk-filling,        its name  its name         path, percent; of the disk below

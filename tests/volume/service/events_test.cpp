@@ -98,6 +98,10 @@ TEST(VolumeEvents, SnapshotsComeAndGoButThoseOfArchivesAreNobodysBusiness) {
   archived.snapshots = {monday(SnapshotOrigin::kArchive)};
   EXPECT_THAT(of(data(), with), ElementsAre("snapshot create data@monday"));
   EXPECT_THAT(of(with, data()), ElementsAre("snapshot remove data@monday"));
+  EXPECT_FALSE(changes_of(data(), with)[0].attributes.contains("group"));
+  with.snapshots[0].group = "5e";
+  EXPECT_EQ(changes_of(data(), with)[0].attributes.at("group"), "5e");
+  EXPECT_EQ(changes_of(with, data())[0].attributes.at("group"), "5e");
   EXPECT_THAT(of(data(), archived), IsEmpty());
   EXPECT_THAT(of(archived, data()), IsEmpty());
 }

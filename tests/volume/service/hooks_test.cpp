@@ -141,6 +141,41 @@ TEST_F(HooksTest, AGroupHasThemForAllThatAreUsed) {
   EXPECT_THAT(hooks.calls, IsEmpty());
 }
 
+// A hook may stop its container and remove the volume: nobody gets a snapshot, and those after run.
+TEST_F(HooksTest, OneThatRemovesAVolumeOfTheGroupIsToldSo) {
+  hooks.meanwhile = [this] {
+    for (const char* const name : {"db", "files"}) rest(name);
+    EXPECT_TRUE(service->remove("db"));
+  };
+  const auto of_names = groups->take("db,files", "monday", {});
+  EXPECT_EQ(of_names.error().code, Code::kNotFound);
+  EXPECT_THAT(of_names.error().text, HasSubstr("\"db\""));
+  EXPECT_THAT(hooks.calls,
+              ElementsAre("before snapshot db files@monday", "failed snapshot db files@monday"));
+  EXPECT_EQ(snapshots_of("files"), 0U);
+}
+
+TEST_F(HooksTest, OneThatRemovesItsOwnVolumeIsToldSo) {
+  hooks.meanwhile = [this] {
+    rest("db");
+    EXPECT_TRUE(service->remove("db"));
+  };
+  EXPECT_EQ(service->take_snapshot("db", "monday", {}).error().code, Code::kNotFound);
+  EXPECT_THAT(hooks.calls, ElementsAre("before snapshot db@monday", "failed snapshot db@monday"));
+}
+
+// What is taken has the label when it is taken, not when the hooks were found.
+TEST_F(HooksTest, AGroupIsLookedUpAgainAfterTheHooks) {
+  hooks.meanwhile = [this] {
+    for (const char* const name : {"db", "files"}) rest(name);
+    EXPECT_TRUE(service->set_labels("files", {{"group", std::nullopt}}));
+  };
+  const auto taken = groups->take("shop", "monday", {});
+  ASSERT_TRUE(taken) << taken.error().text;
+  ASSERT_EQ(taken->size(), 1U);
+  EXPECT_EQ(taken->front().volume.str(), "db");
+}
+
 TEST_F(HooksTest, BackupsAndSchedulesHaveThem) {
   ASSERT_TRUE(service->take_archive_snapshot("db"));
   ASSERT_EQ(hooks.calls.size(), 2U);
