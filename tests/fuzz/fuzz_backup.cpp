@@ -27,7 +27,7 @@ static void read_records(std::string_view text) {
     if (chunks != 0) continue;
     // What was accepted is written and read again to the same.
     std::string again;
-    append_records(entry, before, again);
+    if (!append_records(entry, before, again)) return;
     const auto whole = record_size(again);
     BackupEntry second;
     second.entry.path = before;

@@ -209,11 +209,12 @@ inline void make_odd_tree(const std::string& top) {
 }
 
 // A file below folders whose path no call of the kernel takes at once, and the file's content.
-inline constexpr int kDeepLevels = 25;
-inline void make_deep_file(const std::string& top, const std::string& content) {
+inline constexpr int kDeepLevels = 25, kVeryDeepLevels = 1500;
+inline void make_deep_file(const std::string& top, const std::string& content,
+                           int levels = kDeepLevels) {
   UniqueFd at(::open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const std::string name(250, 'd');
-  for (int k = 0; k < kDeepLevels; ++k) {
+  for (int k = 0; k < levels; ++k) {
     ASSERT_EQ(::mkdirat(at.get(), name.c_str(), 0700), 0);
     at = UniqueFd(::openat(at.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   }
@@ -222,11 +223,15 @@ inline void make_deep_file(const std::string& top, const std::string& content) {
             static_cast<ssize_t>(content.size()));
   ASSERT_EQ(::linkat(at.get(), "file", at.get(), "same", 0), 0);
 }
-inline std::string read_deep_file(const std::string& top) {
+inline UniqueFd deep_folder(const std::string& top, int levels = kDeepLevels) {
   UniqueFd at(::open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const std::string name(250, 'd');
-  for (int k = 0; k < kDeepLevels && at; ++k)
+  for (int k = 0; k < levels && at; ++k)
     at = UniqueFd(::openat(at.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return at;
+}
+inline std::string read_deep_file(const std::string& top, int levels = kDeepLevels) {
+  const UniqueFd at = deep_folder(top, levels);
   struct stat file {
   }, same{};
   if (::fstatat(at.get(), "file", &file, 0) != 0 || ::fstatat(at.get(), "same", &same, 0) != 0 ||

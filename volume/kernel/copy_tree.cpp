@@ -17,48 +17,39 @@
 #include "volume/kernel/file_flags.h"
 #include "volume/kernel/folder.h"
 #include "volume/kernel/image_file.h"
+#include "volume/kernel/path_tree.h"
 #include "volume/kernel/walk.h"
 
 namespace fairlead::volume {
 
 namespace {
 
-constexpr std::size_t kLongestPath = 16'000;  // of a folder; for each one a path is held
-constexpr std::size_t kLongestStep = 4000;    // what the kernel takes in one call
-
 using Inode = std::pair<dev_t, ino_t>;
 Inode inode_of(const struct stat& info) { return {info.st_dev, info.st_ino}; }
 
-std::string join(const std::string& folder, const std::string& name) {
-  return folder == "." ? name : folder + "/" + name;
-}
-
-// For messages.
-std::string short_path(const std::string& path) {
-  constexpr std::size_t kMost = 200;
-  return path.size() <= kMost ? path : path.substr(0, kMost) + "...";
-}
-
 tl::unexpected<Error> stopped() { return fail(Code::kUnavailable, "it was stopped"); }
 
-// Opens what is at a path of any length, in as many steps as the kernel needs for it.
-Result<UniqueFd> open_at(int root, std::string_view path, int flags) {
-  UniqueFd way;
-  while (path.size() > kLongestStep) {
-    const std::size_t slash = path.rfind('/', kLongestStep);
-    TRY(way, open_beneath(way ? way.get() : root, std::string(path.substr(0, slash)),
-                          O_PATH | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV));
-    path.remove_prefix(slash + 1);
-  }
-  return open_beneath(way ? way.get() : root, std::string(path), flags, RESOLVE_NO_XDEV);
+// For messages.
+std::string shown(const PathTree& paths, PathTree::Node folder, const std::string& name) {
+  const std::string path = paths.shown(folder);
+  if (name == ".") return path;
+  return path == "." ? name : path + "/" + name;
 }
 
-Result<UniqueFd> open_folder(int root, const std::string& path) {
-  auto fd = open_at(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+// Borrowed until the next call.
+Result<int> open_folder(OpenFolders& folders, const PathTree& paths, PathTree::Node folder) {
+  auto fd = folders.open(folder);
   if (fd || fd.error().sys_errno != EXDEV) return fd;
-  return fail(
-      Error{Code::kInUse, EXDEV,
-            fmt::format("something is mounted inside at {}; unmount it first", short_path(path))});
+  return fail(Error{
+      Code::kInUse, EXDEV,
+      fmt::format("something is mounted inside at {}; unmount it first", paths.shown(folder))});
+}
+
+// The same folder, for who lists it and closes it.
+Result<UniqueFd> again(int folder) {
+  UniqueFd fd(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return fail_errno(errno, "open the folder again");
+  return fd;
 }
 
 // The path of an entry for calls that take only paths. The folder is named by its descriptor, and
@@ -98,41 +89,43 @@ Status copy_xattrs(const std::string& from, const std::string& to) {
 
 class TreeMeter {
  public:
-  explicit TreeMeter(const KeepGoing& keep_going) : keep_going_(keep_going) {}
-  Result<TreeSize> run(int root);
+  TreeMeter(int root, const KeepGoing& keep_going) : keep_going_(keep_going), open_(root, paths_) {}
+  Result<TreeSize> run();
 
  private:
-  Status look_at(int folder, const std::string& path, const dirent& entry);
+  void look_at(int fd, PathTree::Node folder, const dirent& entry);
 
   const KeepGoing& keep_going_;
   TreeSize size_;
-  std::vector<std::string> todo_{"."};
+  PathTree paths_;
+  OpenFolders open_;
+  std::vector<PathTree::Node> todo_{PathTree::kTop};
   std::set<Inode> linked_;
 };
 
-Status TreeMeter::look_at(int folder, const std::string& path, const dirent& entry) {
+void TreeMeter::look_at(int fd, PathTree::Node folder, const dirent& entry) {
   struct stat info {};
-  if (::fstatat(folder, entry.d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) return {};
-  if (!S_ISDIR(info.st_mode) && info.st_nlink > 1 && !linked_.insert(inode_of(info)).second)
-    return {};
+  if (::fstatat(fd, entry.d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (!S_ISDIR(info.st_mode) && info.st_nlink > 1 && !linked_.insert(inode_of(info)).second) return;
   size_.bytes += static_cast<std::uint64_t>(info.st_blocks) * 512;
   ++size_.inodes;
-  if (S_ISDIR(info.st_mode) && path.size() < kLongestPath)
-    todo_.push_back(join(path, entry.d_name));
-  return {};
+  if (S_ISDIR(info.st_mode)) todo_.push_back(paths_.add(folder, entry.d_name));
 }
 
-Result<TreeSize> TreeMeter::run(int root) {
+Result<TreeSize> TreeMeter::run() {
   size_.inodes = 1;
   while (!todo_.empty()) {
     if (keep_going_ && !keep_going_(size_.bytes)) return stopped();
-    const std::string path = std::move(todo_.back());
+    const PathTree::Node folder = todo_.back();
     todo_.pop_back();
-    auto folder = open_folder(root, path);
-    if (!folder) continue;  // gone, or something else is mounted there
-    const int fd = folder->get();
-    TRY_STATUS(each_entry(std::move(*folder), short_path(path),
-                          [&](const dirent& entry) { return look_at(fd, path, entry); }));
+    const auto fd = open_.open(folder);
+    if (!fd) continue;  // gone, or something else is mounted there
+    TRY(auto list, again(*fd));
+    TRY_STATUS(
+        each_entry(std::move(list), paths_.shown(folder), [&](const dirent& entry) -> Status {
+          look_at(*fd, folder, entry);
+          return {};
+        }));
   }
   return size_;
 }
@@ -142,19 +135,28 @@ Result<TreeSize> TreeMeter::run(int root) {
 class TreeCopier {
  public:
   TreeCopier(int from, int to, const KeepGoing& keep_going)
-      : from_(from), to_(to), keep_going_(keep_going) {}
+      : keep_going_(keep_going), from_(from, paths_), to_(to, paths_), first_(to, paths_) {}
   Status run();
 
  private:
   struct Entry {
     int from, to;  // the folders that hold the entry
-    const std::string& folder;
-    std::string name;
+    PathTree::Node folder;
+    std::string name;  // "." for the folder itself
     struct stat info {};
-    std::string path() const { return join(folder, name); }
+  };
+  // The first name of a file in the copy.
+  struct First {
+    PathTree::Node folder;
+    std::string name;
+  };
+  struct Flagged {
+    PathTree::Node folder;
+    std::string name;
+    std::uint32_t flags;
   };
 
-  Status copy_folder(const std::string& path);
+  Status copy_folder(PathTree::Node folder);
   Status copy_entry(Entry& entry);
   Status make(Entry& entry);
   Status make_file(Entry& entry);
@@ -162,25 +164,28 @@ class TreeCopier {
   Status make_symlink(const Entry& entry);
   Result<bool> make_hard_link(const Entry& entry);
   static Status copy_attributes(const Entry& entry);
-  Status finish_folder(const std::string& path);
-  void flag_later(const std::string& path, int source);
+  Status finish_folder(PathTree::Node folder);
+  void flag_later(const Entry& entry, int source);
   Status set_flags();
 
-  int from_, to_;
   const KeepGoing& keep_going_;
+  PathTree paths_;  // the same in both trees
+  OpenFolders from_, to_;
+  OpenFolders first_;  // in the copy, of the first names of files
   std::uint64_t copied_ = 0;
   bool shares_blocks_ = true;
-  std::vector<std::string> todo_{"."}, folders_;
-  std::map<Inode, std::string> linked_;  // the path in the copy of the first name of a file
-  std::map<std::string, std::uint32_t> flagged_;  // by path, to be set at the end
+  std::vector<PathTree::Node> todo_{PathTree::kTop}, folders_;
+  std::map<Inode, First> linked_;
+  std::vector<Flagged> flagged_;  // to be set at the end
 };
 
 Result<bool> TreeCopier::make_hard_link(const Entry& entry) {
   if (entry.info.st_nlink < 2) return false;
-  const auto [first, fresh] = linked_.try_emplace(inode_of(entry.info), entry.path());
+  const auto [first, fresh] =
+      linked_.try_emplace(inode_of(entry.info), First{entry.folder, entry.name});
   if (fresh) return false;
-  TRY(const auto file, open_at(to_, first->second, O_PATH | O_NOFOLLOW));
-  if (::linkat(file.get(), "", entry.to, entry.name.c_str(), AT_EMPTY_PATH) != 0)
+  TRY(const int folder, first_.open(first->second.folder));
+  if (::linkat(folder, first->second.name.c_str(), entry.to, entry.name.c_str(), 0) != 0)
     return fail_errno(errno, "make a hard link");
   return true;
 }
@@ -206,7 +211,7 @@ Status TreeCopier::make_file(Entry& entry) {
   const UniqueFd target(::openat(entry.to, entry.name.c_str(),
                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!target) return fail_errno(errno, "make the copy");
-  flag_later(entry.path(), source.get());
+  flag_later(entry, source.get());
   if (const auto flags = flags_of(source.get()); (flags & FS_NOCOW_FL) != 0)
     (void)add_flags(target.get(), FS_NOCOW_FL);  // possible while it is empty
   TRY_STATUS(copy_content(source.get(), target.get()));
@@ -214,18 +219,21 @@ Status TreeCopier::make_file(Entry& entry) {
   return {};
 }
 
-void TreeCopier::flag_later(const std::string& path, int source) {
+void TreeCopier::flag_later(const Entry& entry, int source) {
   std::uint32_t flags = flags_of(source);
-  if (path == ".") flags &= ~kSealingFlags;
-  if (flags != 0) flagged_[path] = flags;
+  if (entry.folder == PathTree::kTop && entry.name == ".") flags &= ~kSealingFlags;
+  if (flags != 0) flagged_.push_back({entry.folder, entry.name, flags});
 }
 
 // At the very end, because what is immutable takes no entries, names and attributes any more.
 Status TreeCopier::set_flags() {
-  for (const auto& [path, flags] : flagged_) {
-    TRY(const auto file, open_at(to_, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-    if (const auto set = add_flags(file.get(), flags); !set)
-      return fail(with_context(set.error(), fmt::format("copy {}", short_path(path))));
+  for (const Flagged& one : flagged_) {
+    TRY(const int folder, first_.open(one.folder));
+    TRY(const auto file,
+        open_beneath(folder, one.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, RESOLVE_NO_XDEV));
+    if (const auto set = add_flags(file.get(), one.flags); !set)
+      return fail(
+          with_context(set.error(), fmt::format("copy {}", shown(paths_, one.folder, one.name))));
   }
   return {};
 }
@@ -267,11 +275,9 @@ Status TreeCopier::copy_entry(Entry& entry) {
   if (::fstatat(entry.from, entry.name.c_str(), &entry.info, AT_SYMLINK_NOFOLLOW) != 0)
     return errno == ENOENT ? Status() : Status(fail_errno(errno, "look at it"));
   if (S_ISDIR(entry.info.st_mode)) {
-    if (entry.path().size() > kLongestPath)
-      return fail(Code::kInvalid, "its path is longer than {} bytes", kLongestPath);
     if (::mkdirat(entry.to, entry.name.c_str(), 0700) != 0)
       return fail_errno(errno, "make the folder");
-    todo_.push_back(entry.path());
+    todo_.push_back(paths_.add(entry.folder, entry.name));
     return {};
   }
   TRY(const bool linked, make_hard_link(entry));
@@ -280,51 +286,52 @@ Status TreeCopier::copy_entry(Entry& entry) {
   return copy_attributes(entry);
 }
 
-Status TreeCopier::copy_folder(const std::string& path) {
-  TRY(auto from, open_folder(from_, path));
-  TRY(const auto to, open_folder(to_, path));
-  if ((flags_of(from.get()) & FS_NOCOW_FL) != 0)
-    (void)add_flags(to.get(), FS_NOCOW_FL);  // at once: files that are made in it inherit it
-  folders_.push_back(path);
-  const int from_fd = from.get();
-  return each_entry(std::move(from), short_path(path), [&](const dirent& found) -> Status {
+Status TreeCopier::copy_folder(PathTree::Node folder) {
+  TRY(const int from, open_folder(from_, paths_, folder));
+  TRY(const int to, open_folder(to_, paths_, folder));
+  if ((flags_of(from) & FS_NOCOW_FL) != 0)
+    (void)add_flags(to, FS_NOCOW_FL);  // at once: files that are made in it inherit it
+  folders_.push_back(folder);
+  TRY(auto list, again(from));
+  return each_entry(std::move(list), paths_.shown(folder), [&](const dirent& found) -> Status {
     if (keep_going_ && !keep_going_(copied_)) return stopped();
-    Entry entry{.from = from_fd, .to = to.get(), .folder = path, .name = found.d_name};
+    Entry entry{.from = from, .to = to, .folder = folder, .name = found.d_name};
     if (auto done = copy_entry(entry); !done)
-      return fail(with_context(done.error(), fmt::format("copy {}", short_path(entry.path()))));
+      return fail(
+          with_context(done.error(), fmt::format("copy {}", shown(paths_, folder, entry.name))));
     return {};
   });
 }
 
 // Called when everything in the folder is copied, so that its times are kept and its default ACL is
 // not applied to entries that we create.
-Status TreeCopier::finish_folder(const std::string& path) {
-  TRY(const auto from, open_folder(from_, path));
-  TRY(const auto to, open_folder(to_, path));
-  Entry entry{.from = from.get(), .to = to.get(), .folder = path, .name = "."};
-  if (::fstat(from.get(), &entry.info) != 0)
-    return fail_errno(errno, fmt::format("look at {}", short_path(path)));
+Status TreeCopier::finish_folder(PathTree::Node folder) {
+  TRY(const int from, open_folder(from_, paths_, folder));
+  TRY(const int to, open_folder(to_, paths_, folder));
+  Entry entry{.from = from, .to = to, .folder = folder, .name = "."};
+  if (::fstat(from, &entry.info) != 0)
+    return fail_errno(errno, fmt::format("look at {}", paths_.shown(folder)));
   if (auto done = copy_attributes(entry); !done)
-    return fail(with_context(done.error(), fmt::format("copy {}", short_path(path))));
-  flag_later(path, from.get());
+    return fail(with_context(done.error(), fmt::format("copy {}", paths_.shown(folder))));
+  flag_later(entry, from);
   return {};
 }
 
 Status TreeCopier::run() {
   while (!todo_.empty()) {
-    const std::string path = std::move(todo_.back());
+    const PathTree::Node folder = todo_.back();
     todo_.pop_back();
-    TRY_STATUS(copy_folder(path));
+    TRY_STATUS(copy_folder(folder));
   }
-  for (auto path = folders_.rbegin(); path != folders_.rend(); ++path)
-    TRY_STATUS(finish_folder(*path));
+  for (auto folder = folders_.rbegin(); folder != folders_.rend(); ++folder)
+    TRY_STATUS(finish_folder(*folder));
   return set_flags();
 }
 
 }  // namespace
 
 Result<TreeSize> measure_tree(int folder, const KeepGoing& keep_going) {
-  return TreeMeter(keep_going).run(folder);
+  return TreeMeter(folder, keep_going).run();
 }
 
 Status copy_tree(int from, int to, const KeepGoing& keep_going) {

@@ -25,8 +25,8 @@ Result<TreeSize> measure_tree(int folder, const KeepGoing& keep_going);
 // times, extended attributes (ACLs among them), flags (file_flags.h), hard links, holes, symbolic
 // links, FIFOs, sockets and devices. Nothing is left out: what cannot be kept is a failure. But the
 // top folder is not immutable or append-only, so that it can be exchanged. Blocks are shared where
-// the file system can (FICLONE). kInUse when something is mounted inside, kInvalid for paths longer
-// than 16,000 bytes, as archives have it. Nothing is flushed. After a failure a part of the copy is
+// the file system can (FICLONE). kInUse when something is mounted inside. Any depth, in memory that
+// grows with the names of folders. Nothing is flushed. After a failure a part of the copy is
 // left, which the caller removes. Nobody should write to `from` meanwhile: a file that changes is
 // copied as it is read.
 Status copy_tree(int from, int to, const KeepGoing& keep_going);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace fairlead::volume {
 
@@ -47,6 +48,9 @@ inline constexpr const char* kDefaultAcl = "system.posix_acl_default";
 // True for user.*, trusted.*, security.capability and the POSIX ACLs. Others belong to the host
 // (security labels of its policy) or are not data.
 bool is_kept_xattr(const std::string& name);
+
+// How many bytes both begin with.
+std::size_t common_prefix(std::string_view left, std::string_view right);
 
 // Compares by the order in which tree_reader.h visits: a folder before what is in it, names by
 // their bytes. Returns a negative number, zero or a positive number.

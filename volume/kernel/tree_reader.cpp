@@ -1,6 +1,5 @@
 #include "volume/kernel/tree_reader.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/limits.h>
 #include <linux/openat2.h>
@@ -19,20 +18,18 @@
 #include "volume/kernel/btrfs.h"
 #include "volume/kernel/file_flags.h"
 #include "volume/kernel/folder.h"
+#include "volume/kernel/folders_ahead.h"
+#include "volume/kernel/path_tree.h"
 
 namespace fairlead::volume {
 
 namespace {
 
-constexpr std::size_t kMostOpen = 64;
-// Of a folder; four times what the kernel takes in one call. Each entry is written with its path,
-// so that without a limit a tree would cost the square of its depth.
-constexpr std::size_t kLongestPath = 16'000;
+constexpr std::size_t kMostOpen = 48;
+constexpr std::size_t kAhead = 3;  // folders behind the one that is visited
+// Of the first name of a file that has several: each further name is kept with it.
+constexpr std::size_t kLongestFirstName = 16'000;
 constexpr std::size_t kLongestTarget = 1 << 16;
-
-struct CloseDir {
-  void operator()(DIR* dir) const { ::closedir(dir); }
-};
 
 std::optional<EntryKind> kind_of(mode_t mode) {
   switch (mode & S_IFMT) {
@@ -82,12 +79,6 @@ void fill(TreeEntry& entry, const struct statx& info) {
   entry.ctime = time_of(info.stx_ctime);
   entry.inode = info.stx_ino;
   entry.size = entry.kind == EntryKind::kFile ? info.stx_size : 0;
-}
-
-// Everything of one entry in one call, also on which mount it is (since Linux 5.8).
-bool stat_entry(int parent, const char* name, struct statx& info) {
-  return ::statx(parent, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
-                 STATX_BASIC_STATS | STATX_MNT_ID, &info) == 0;
 }
 
 bool has_no_xattrs(int error) { return error == ENOTSUP || error == ENODATA; }
@@ -155,58 +146,20 @@ Result<std::string> read_target(int parent, const std::string& name) {
   return target;
 }
 
-// The names in a folder, sorted by their bytes; a million of them in some 20 MB.
-class Names {
- public:
-  void add(const char* name) {
-    starts_.push_back(bytes_.size());
-    bytes_.append(name).push_back('\0');
-  }
-  void sort() {
-    std::ranges::sort(starts_, [this](std::size_t left, std::size_t right) {
-      return std::strcmp(bytes_.data() + left, bytes_.data() + right) < 0;
-    });
-  }
-  bool has(std::string_view name) const {  // of sorted ones
-    const auto found = std::ranges::lower_bound(
-        starts_, name, {}, [this](std::size_t start) { return std::string_view(&bytes_[start]); });
-    return found != starts_.end() && std::string_view(&bytes_[*found]) == name;
-  }
-  std::size_t size() const { return starts_.size(); }
-  const char* operator[](std::size_t k) const { return bytes_.data() + starts_[k]; }
-
- private:
-  std::string bytes_;  // each with a zero behind it
-  std::vector<std::size_t> starts_;
-};
-
-Result<Names> names_in(int folder) {
-  UniqueFd again(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!again) return fail_errno(errno, "list");
-  const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(again.get()));
-  if (!dir) return fail_errno(errno, "list");
-  again.release();
-  Names names;
-  errno = 0;
-  while (const dirent* entry = ::readdir(dir.get())) {
-    const std::string_view name(entry->d_name);
-    if (name != "." && name != "..") names.add(entry->d_name);
-  }
-  if (errno != 0) return fail_errno(errno, "list");
-  names.sort();
-  return names;
-}
-
 struct Level {
-  UniqueFd fd;           // closed while the walk is far below
-  std::size_t path = 0;  // how much of the walk's path is this folder's
-  Names names;
+  UniqueFd fd;                              // closed while the walk is far below
+  std::size_t path = 0;                     // how much of the walk's path is this folder's
+  std::optional<PathTree::Node> node = {};  // once a file in it, or below, has several names
+  FolderNames names = {};
+  std::vector<struct statx> seen = {};  // of the names, if they were looked at ahead
   std::size_t next = 0;
+  std::size_t asked = 0;     // up to here, folders were asked for ahead
+  std::uint64_t number = 0;  // no two levels of a walk have the same
 };
 
 // The first path of a file that has several, until all of them were met.
 struct LinkedFile {
-  std::string path;
+  PathTree::Node first;
   std::uint32_t left = 0;
 };
 
@@ -219,45 +172,55 @@ Result<UniqueFd> open_entry(int parent, const std::string& name, EntryKind kind)
 
 class Walker {
  public:
-  Walker(int top, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes, Hollow hollow,
-         const WalkFilter* filter)
-      : top_(top), visit_(visit), notes_(notes), hollow_(hollow), filter_(filter) {}
+  Walker(int top, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes,
+         const WalkOptions& options)
+      : top_(top), visit_(visit), notes_(notes), options_(options), filter_(options.filter) {}
   Status run();
 
  private:
   friend class Cursor;
-  Status enter(int parent, const std::string& name, const std::string& path);
+  Status enter(int parent, const char* name, const struct statx* info);
   Status meet(const char* name);
-  Status meet_entry(TreeEntry entry, const char* name, const struct statx& info);
+  Status meet_entry(const char* name, const struct statx& info);
+  Status meet_folder(const char* name, const struct statx& info);
+  Status meet_linked(const char* name, const struct statx& info);
   Status meet_hollow(const std::string& path);
   bool is_foreign_mount(int parent, const char* name, const struct statx& info) const;
-  Result<bool> tell(TreeEntry entry, int parent, const char* name);
-  Status push(UniqueFd fd, std::string path);
+  Result<bool> tell(int parent, const char* name);
+  Status push(ListedFolder folder);
+  void pop();
+  void ask_ahead();
+  bool look(const char* name, struct statx& info);
   Status reopen();
-  std::string path_to(const char* name) const;
+  std::string name_of(std::size_t level) const;
+  PathTree::Node node_of_folder();
 
   int top_;
   const std::function<Status(TreeCursor&)>& visit_;
   WalkNotes& notes_;
-  Hollow hollow_;
+  const WalkOptions& options_;
   const WalkFilter* filter_;  // borrowed; nullptr: nothing is left out on request
   bool on_btrfs_ = false;
   std::uint64_t mount_ = 0;  // of the top, where the kernel tells
   bool knows_mounts_ = false;
-  std::string path_;  // of the last level; each level has the beginning of it
+  // What is visited. Its path is the only one that is held whole: each level has the beginning of it.
+  TreeEntry entry_;
   std::vector<Level> levels_;
+  std::uint64_t entered_ = 0;  // folders
+  FoldersAhead ahead_;
+  PathTree first_names_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, LinkedFile> linked_;  // by device and inode
 };
 
 class Cursor : public TreeCursor {
  public:
-  Cursor(TreeEntry seen, int parent, const char* name)
-      : seen_(std::move(seen)), parent_(parent), name_(name) {}
+  Cursor(const TreeEntry& seen, int parent, const char* name)
+      : seen_(seen), parent_(parent), name_(name) {}
   const TreeEntry& seen() const override { return seen_; }
   Result<TreeEntry> read(UniqueFd& file) override;
 
  private:
-  TreeEntry seen_;
+  const TreeEntry& seen_;
   int parent_;
   const char* name_;  // borrowed from the level
 };
@@ -296,8 +259,8 @@ Result<TreeEntry> Cursor::read(UniqueFd& file) {
 }
 
 // Calls the visitor. Returns false when the entry has vanished, which is no error.
-Result<bool> Walker::tell(TreeEntry entry, int parent, const char* name) {
-  Cursor cursor(std::move(entry), parent, name);
+Result<bool> Walker::tell(int parent, const char* name) {
+  Cursor cursor(entry_, parent, name);
   const auto told = visit_(cursor);
   if (!told && told.error().sys_errno == ESTALE && told.error().code == Code::kNotFound)
     notes_.add(
@@ -307,21 +270,63 @@ Result<bool> Walker::tell(TreeEntry entry, int parent, const char* name) {
   return fail(told.error());
 }
 
-Status Walker::push(UniqueFd fd, std::string path) {
-  auto names = names_in(fd.get());
-  if (!names) return fail(with_context(names.error(), printable(path)));
-  const auto only =
-      filter_ == nullptr
-          ? std::nullopt
-          : filter_->only(fd.get(), [&](std::string_view name) { return names->has(name); });
-  if (only) {
-    *names = Names();
-    names->add(only->c_str());
-  }
-  levels_.push_back({.fd = std::move(fd), .path = path.size(), .names = std::move(*names)});
-  path_ = std::move(path);
+Status Walker::push(ListedFolder folder) {
+  const auto only = filter_ == nullptr ? std::nullopt
+                                       : filter_->only(folder.fd.get(), [&](std::string_view name) {
+                                           return folder.names.has(name);
+                                         });
+  if (only) folder.names = FolderNames(*only);
+  // What was seen above is old when the walk comes back to it.
+  if (!levels_.empty()) levels_.back().seen = {};
+  levels_.push_back({.fd = std::move(folder.fd),
+                     .path = entry_.path.size(),
+                     .names = std::move(folder.names),
+                     .seen = std::move(folder.seen),
+                     .number = ++entered_});
   if (levels_.size() > kMostOpen) levels_[levels_.size() - 1 - kMostOpen].fd.reset();
   return {};
+}
+
+void Walker::pop() {
+  ahead_.forget(levels_.back().number);
+  levels_.pop_back();
+}
+
+// Has the next folders beside the one that is visited read. Not where a filter may leave them out:
+// those are not looked at.
+void Walker::ask_ahead() {
+  if (filter_ != nullptr) return;
+  Level& level = levels_.back();
+  level.asked = std::max(level.asked, level.next);
+  const std::size_t end = std::min(level.next + kAhead, level.names.size());
+  for (; level.asked < end && ahead_.has_room(); ++level.asked)
+    if (level.names.is_folder(level.asked))
+      ahead_.ask({level.number, level.asked}, level.fd.get(), level.names[level.asked]);
+}
+
+// The metadata of the entry that is visited.
+bool Walker::look(const char* name, struct statx& info) {
+  const Level& level = levels_.back();
+  if (level.seen.empty() || level.seen[level.next - 1].stx_mask == 0)
+    return stat_entry(level.fd.get(), name, info);
+  info = level.seen[level.next - 1];
+  return true;
+}
+
+// The name of the folder of a level, in the one above it.
+std::string Walker::name_of(std::size_t level) const {
+  const std::size_t above = levels_[level - 1].path, from = above == 0 ? 0 : above + 1;
+  return entry_.path.substr(from, levels_[level].path - from);
+}
+
+// The last level among the folders of files that have several names.
+PathTree::Node Walker::node_of_folder() {
+  std::size_t known = levels_.size() - 1;
+  while (known > 0 && !levels_[known].node) --known;
+  levels_.front().node = PathTree::kTop;
+  for (std::size_t k = known + 1; k < levels_.size(); ++k)
+    levels_[k].node = first_names_.add(*levels_[k - 1].node, name_of(k));
+  return *levels_.back().node;
 }
 
 // Opens the last level again, and those above it that are needed next, so that a walk up a deep
@@ -331,9 +336,7 @@ Status Walker::reopen() {
   if (!at) return fail_errno(errno, "open the folder again");
   for (std::size_t k = 0; k < levels_.size(); ++k) {
     if (k > 0) {
-      const std::string path = path_.substr(0, levels_[k].path);
-      const std::string name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
-      TRY(at, open_entry(levels_[k - 1].fd.get(), name, EntryKind::kFolder));
+      TRY(at, open_entry(levels_[k - 1].fd.get(), name_of(k), EntryKind::kFolder));
     }
     levels_[k].fd = std::move(at);
     if (k >= kMostOpen) levels_[k - kMostOpen].fd.reset();
@@ -341,19 +344,29 @@ Status Walker::reopen() {
   return {};
 }
 
-Status Walker::enter(int parent, const std::string& name, const std::string& path) {
+// `info` tells of an entry of the last level; nullptr: of the top.
+Status Walker::enter(int parent, const char* name, const struct statx* info) {
+  if (info != nullptr) {
+    const Level& level = levels_.back();
+    if (auto listed = ahead_.take({level.number, level.next - 1}, *info))
+      return push(std::move(*listed));
+  }
   auto fd = open_entry(parent, name, EntryKind::kFolder);
-  if (fd) return push(std::move(*fd), path);
+  if (fd) {
+    auto names = FolderNames::of(fd->get());
+    if (!names) return fail(with_context(names.error(), printable(entry_.path)));
+    return push({.fd = std::move(*fd), .names = std::move(*names), .seen = {}});
+  }
   const int cause = fd.error().sys_errno;
   if (cause == ENOENT) return {};
   if (is_replaced(cause)) {
     notes_.add(
         fmt::format("{}: another kind of file replaced the folder while it was read; what "
                     "was in it was left out",
-                    printable(path)));
+                    printable(entry_.path)));
     return {};
   }
-  return fail(with_context(fd.error(), printable(path)));
+  return fail(with_context(fd.error(), printable(entry_.path)));
 }
 
 // Where the kernel does not tell the mount, checks without opening the entry for reading.
@@ -363,17 +376,8 @@ bool Walker::is_foreign_mount(int parent, const char* name, const struct statx& 
   return !probe && probe.error().sys_errno == EXDEV;
 }
 
-std::string Walker::path_to(const char* name) const {
-  const std::size_t length = levels_.back().path, more = std::strlen(name);
-  std::string path;
-  path.reserve(length + 1 + more);
-  path.append(path_, 0, length);
-  if (length != 0) path += '/';
-  return path.append(name, more);
-}
-
 Status Walker::meet_hollow(const std::string& path) {
-  if (hollow_ == Hollow::kRefuse)
+  if (options_.hollow == Hollow::kRefuse)
     return fail(Code::kConflict,
                 "{} was a subvolume, and the snapshot has nothing of what was in it; clone the "
                 "snapshot, remove that empty folder, and take the clone",
@@ -385,47 +389,62 @@ Status Walker::meet_hollow(const std::string& path) {
 
 Status Walker::meet(const char* name) {
   const int parent = levels_.back().fd.get();
+  std::string& path = entry_.path;
+  path.resize(levels_.back().path);
+  if (!path.empty()) path += '/';
+  path += name;
   struct statx info {};
-  if (!stat_entry(parent, name, info)) {
+  if (!look(name, info)) {
     if (errno == ENOENT) return {};
-    return fail_errno(errno, printable(path_to(name)));
+    return fail_errno(errno, printable(path));
   }
-  TreeEntry entry;
-  entry.path = path_to(name);
-  fill(entry, info);
-  if (filter_ != nullptr && filter_->leaves_out(entry.path, entry.kind == EntryKind::kFolder))
-    return {};
-  if (entry.kind == EntryKind::kDevice) {
-    notes_.add(fmt::format("{} is a device node; it was left out", printable(entry.path)));
+  fill(entry_, info);
+  if (filter_ != nullptr && filter_->leaves_out(path, entry_.kind == EntryKind::kFolder)) return {};
+  if (entry_.kind == EntryKind::kDevice) {
+    notes_.add(fmt::format("{} is a device node; it was left out", printable(path)));
     return {};
   }
   if (is_foreign_mount(parent, name, info)) {
-    notes_.add(fmt::format("something is mounted at {}; it was left out", printable(entry.path)));
+    notes_.add(fmt::format("something is mounted at {}; it was left out", printable(path)));
     return {};
   }
-  return meet_entry(std::move(entry), name, info);
+  return meet_entry(name, info);
 }
 
-Status Walker::meet_entry(TreeEntry entry, const char* name, const struct statx& info) {
+Status Walker::meet_entry(const char* name, const struct statx& info) {
+  entry_.hard_link.clear();
+  if (entry_.kind == EntryKind::kFolder) return meet_folder(name, info);
+  if (info.stx_nlink > 1) return meet_linked(name, info);
+  return status_of(tell(levels_.back().fd.get(), name));
+}
+
+Status Walker::meet_folder(const char* name, const struct statx& info) {
   const int parent = levels_.back().fd.get();
-  const bool is_folder = entry.kind == EntryKind::kFolder;
-  const bool has_more_names = !is_folder && info.stx_nlink > 1;
-  if (!is_folder && !has_more_names) return status_of(tell(std::move(entry), parent, name));
-  if (is_folder && entry.path.size() > kLongestPath)
-    return fail(Code::kInvalid, "{}: its path is longer than {} bytes", printable(entry.path),
-                kLongestPath);
-  if (on_btrfs_ && is_folder && btrfs::is_hollow(info.stx_ino)) TRY_STATUS(meet_hollow(entry.path));
-  const std::string path = entry.path;
-  if (is_folder) {
-    TRY(const bool told, tell(std::move(entry), parent, name));
-    return told ? enter(parent, name, path) : Status();
+  if (entry_.path.size() > options_.longest_path) {
+    notes_.add(fmt::format("{}: its path is longer than {} bytes; the folder was left out",
+                           printable(entry_.path), options_.longest_path));
+    return {};
   }
-  const std::uint64_t device = std::uint64_t{info.stx_dev_major} << 32 | info.stx_dev_minor;
-  const auto first = linked_.find({device, info.stx_ino});
-  if (first != linked_.end()) entry.hard_link = first->second.path;
-  TRY(const bool told, tell(std::move(entry), parent, name));
+  ask_ahead();
+  if (on_btrfs_ && btrfs::is_hollow(info.stx_ino)) TRY_STATUS(meet_hollow(entry_.path));
+  TRY(const bool told, tell(parent, name));
+  return told ? enter(parent, name, &info) : Status();
+}
+
+Status Walker::meet_linked(const char* name, const struct statx& info) {
+  const std::pair file{std::uint64_t{info.stx_dev_major} << 32 | info.stx_dev_minor, info.stx_ino};
+  const auto first = linked_.find(file);
+  if (first != linked_.end()) entry_.hard_link = first_names_.path(first->second.first);
+  if (entry_.hard_link.size() > kLongestFirstName) {
+    notes_.add(fmt::format(
+        "{} is a hard link to a file whose path is longer than {} bytes; it was left out",
+        printable(entry_.path), kLongestFirstName));
+    return {};
+  }
+  TRY(const bool told, tell(levels_.back().fd.get(), name));
   if (told && first == linked_.end())
-    linked_.try_emplace({device, info.stx_ino}, LinkedFile{path, info.stx_nlink - 1});
+    linked_.try_emplace(file,
+                        LinkedFile{first_names_.add(node_of_folder(), name), info.stx_nlink - 1});
   else if (told && --first->second.left == 0)
     linked_.erase(first);
   return {};
@@ -435,26 +454,24 @@ Status Walker::run() {
   struct stat info {};
   if (::fstat(top_, &info) != 0) return fail_errno(errno, "stat the folder");
   TRY(on_btrfs_, btrfs::is_on(top_));
-  TreeEntry top;
-  fill(top, info);
-  TRY([[maybe_unused]] const bool told, tell(std::move(top), top_, "."));
+  fill(entry_, info);
+  TRY([[maybe_unused]] const bool told, tell(top_, "."));
   struct statx mount {};
   knows_mounts_ = ::statx(top_, "", AT_EMPTY_PATH, STATX_MNT_ID, &mount) == 0 &&
                   (mount.stx_mask & STATX_MNT_ID) != 0;
   mount_ = mount.stx_mnt_id;
-  TRY_STATUS(enter(top_, ".", ""));
+  TRY_STATUS(enter(top_, ".", nullptr));
   while (!levels_.empty()) {
     Level& level = levels_.back();
-    path_.resize(level.path);
     if (level.next == level.names.size()) {
-      levels_.pop_back();
+      pop();
       continue;
     }
     if (!level.fd) {
       const auto again = reopen();
       if (!again && again.error().sys_errno != ENOENT) return again;
       if (!again) {  // the whole folder went away
-        levels_.pop_back();
+        pop();
         continue;
       }
     }
@@ -466,12 +483,12 @@ Status Walker::run() {
 }  // namespace
 
 Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes,
-                 Hollow hollow, const WalkFilter* filter) {
-  return Walker(folder, visit, notes, hollow, filter).run();
+                 const WalkOptions& options) {
+  return Walker(folder, visit, notes, options).run();
 }
 
 Result<std::vector<std::string>> entry_names(int folder) {
-  TRY(const auto names, names_in(folder));
+  TRY(const auto names, FolderNames::of(folder));
   std::vector<std::string> texts;
   for (std::size_t k = 0; k < names.size(); ++k) texts.emplace_back(names[k]);
   return texts;

@@ -20,7 +20,7 @@ namespace fairlead::volume {
 class TreeCursor {
  public:
   virtual ~TreeCursor() = default;
-  // The metadata of lstat(2): everything except `xattrs` and `target`.
+  // The metadata of lstat(2): everything except `xattrs` and `target`. Borrowed until the visit ends.
   virtual const TreeEntry& seen() const = 0;
   // The whole entry. kNotFound when it has vanished meanwhile. For a file, `file` is open for
   // reading.
@@ -44,13 +44,22 @@ class WalkFilter {
   virtual std::optional<std::string> only(int folder, const HasName& has) const = 0;
 };
 
+struct WalkOptions {
+  Hollow hollow = Hollow::kNote;
+  const WalkFilter* filter = nullptr;  // borrowed; nullptr: nothing is left out on request
+  // Of folders, in bytes; longer ones are left out and noted. This is four times what the kernel
+  // takes in one call. Where each entry is written with its path, a tree would cost the square of its
+  // depth without a limit.
+  std::size_t longest_path = 16'000;
+};
+
 // Visits the folder itself (with an empty path) and then everything below it, in the order of
-// compare_paths, at any depth with at most 70 descriptors. Symbolic links are not followed. What is
+// compare_paths, with at most 80 descriptors and memory that grows with the names on the way down. Symbolic links are not followed. What is
 // mounted below, device nodes and what another kind of file replaces during the walk are left out
 // and noted; what vanishes during the walk is left out without a note. A failure of the visitor other than kNotFound ends the walk. Subvolumes
 // of btrfs are visited like folders.
 Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes,
-                 Hollow hollow = Hollow::kNote, const WalkFilter* filter = nullptr);
+                 const WalkOptions& options = {});
 
 // --- one folder, or one entry, of such a tree. `name` is one component, or "." for the folder itself;
 // entries have no path.

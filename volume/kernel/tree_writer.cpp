@@ -22,30 +22,45 @@ namespace {
 constexpr std::size_t kMostLevels = 64;        // open at once
 constexpr std::size_t kMostLater = 1'000'000;  // folders whose times are still to be set
 constexpr std::size_t kMostFlagged = 1'000'000;
-constexpr std::size_t kMostDevices = 10'000;  // that are remembered by name
+constexpr std::size_t kMostDevices = 10'000;        // that are remembered by name
+constexpr std::size_t kMostPathBytes = 64U << 20;   // of what is flagged
+constexpr std::size_t kMostDeviceBytes = 4U << 20;  // of the names of devices
 
-// The components of a path; kInvalid when it would lead out of the folder. A leading slash counts
-// for nothing.
-Result<std::vector<std::string>> components(const std::string& path) {
-  if (path.find('\0') != std::string::npos)
-    return fail(Code::kInvalid, "its name holds a NUL byte");
-  std::vector<std::string> parts;
-  for (std::size_t from = 0; from < path.size();) {
-    const std::size_t slash = std::min(path.find('/', from), path.size());
-    std::string part = path.substr(from, slash - from);
-    from = slash + 1;
-    if (part.empty() || part == ".") continue;
-    if (part == "..") return fail(Code::kInvalid, "its name leads out of the folder by \"..\"");
-    if (part.size() > NAME_MAX)
-      return fail(Code::kInvalid, "a part of its name is longer than {} bytes", NAME_MAX);
-    parts.push_back(std::move(part));
-  }
-  return parts;
+// Checks one component, and appends it.
+Status append_component(std::string_view part, std::string& path) {
+  if (part.empty() || part == ".") return {};
+  if (part == "..") return fail(Code::kInvalid, "its name leads out of the folder by \"..\"");
+  if (part.size() > NAME_MAX)
+    return fail(Code::kInvalid, "a part of its name is longer than {} bytes", NAME_MAX);
+  if (!path.empty()) path += '/';
+  path += part;
+  return {};
 }
 
-std::string joined(const std::vector<std::string>& parts, std::size_t count) {
-  return fmt::format(
-      "{}", fmt::join(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(count), "/"));
+// The path without what counts for nothing, such as a leading slash; kInvalid when it would lead out
+// of the folder.
+Result<std::string> normalized(std::string_view path) {
+  if (path.find('\0') != std::string::npos)
+    return fail(Code::kInvalid, "its name holds a NUL byte");
+  std::string clean;
+  clean.reserve(path.size());
+  while (!path.empty()) {
+    const std::size_t slash = std::min(path.find('/'), path.size());
+    TRY_STATUS(append_component(path.substr(0, slash), clean));
+    path.remove_prefix(std::min(slash + 1, path.size()));
+  }
+  return clean;
+}
+
+// A normalized path as its folder ("" for the top) and its last component. Borrowed.
+struct SplitPath {
+  std::string_view folder;
+  std::string name;
+};
+SplitPath split(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return {.folder = {}, .name = std::string(path)};
+  return {.folder = path.substr(0, slash), .name = std::string(path.substr(slash + 1))};
 }
 
 timespec to_timespec(const FileTime& time) {
@@ -93,33 +108,39 @@ Status TreeWriter::add_checked(const TreeEntry& entry) {
     if (origin_ == Origin::kOwn) return fail(Code::kInvalid, "its name is absolute");
     ++absolute_names_;
   }
-  TRY(const auto parts, components(entry.path));
-  const std::string path = joined(parts, parts.size());
+  TRY(const std::string path, normalized(entry.path));
   if (entry.kind == EntryKind::kFolder) return add_folder(entry, path);
-  if (parts.empty()) return fail(Code::kInvalid, "only a folder can be the top");
-  TRY(const int parent, enter(joined(parts, parts.size() - 1), Missing::kMake));
-  TRY_STATUS(make_way(parent, parts.back()));
-  flagged_.erase(path);
+  if (path.empty()) return fail(Code::kInvalid, "only a folder can be the top");
+  const auto [folder, name] = split(path);
+  TRY(const int parent, enter(folder, Missing::kMake));
+  TRY_STATUS(make_way(parent, name));
+  forget_flags(path);
   devices_.erase(path);
   if (entry.kind == EntryKind::kDevice ||
       (!entry.hard_link.empty() && is_left_out_device(entry.hard_link))) {
     leave_out_device(entry, path);
     return {};
   }
-  if (!entry.hard_link.empty()) return add_hard_link(entry.hard_link, parent, parts.back());
+  if (!entry.hard_link.empty()) return add_hard_link(entry.hard_link, parent, name);
   flag_later(entry, path);
-  return add_leaf(entry, parent, parts.back());
+  return add_leaf(entry, parent, name);
 }
 
 bool TreeWriter::is_left_out_device(const std::string& path) const {
   if (devices_.empty()) return false;
-  const auto parts = components(path);
-  return parts && devices_.contains(joined(*parts, parts->size()));
+  const auto clean = normalized(path);
+  return clean && devices_.contains(*clean);
 }
 
 void TreeWriter::leave_out_device(const TreeEntry& entry, const std::string& path) {
   notes_.add(fmt::format("{} is a device node; it was left out", printable(entry.path)));
-  if (devices_.size() < kMostDevices) devices_.insert(path);
+  if (devices_.size() < kMostDevices && device_bytes_ + path.size() <= kMostDeviceBytes)
+    device_bytes_ += devices_.insert(path).second ? path.size() : 0;
+}
+
+// Of what a later entry replaces.
+void TreeWriter::forget_flags(const std::string& path) {
+  if (flagged_.erase(path) > 0) flagged_bytes_ -= path.size();
 }
 
 void TreeWriter::flag_later(const TreeEntry& entry, const std::string& path) {
@@ -130,11 +151,13 @@ void TreeWriter::flag_later(const TreeEntry& entry, const std::string& path) {
     notes_.add(fmt::format("the top folder was {}, which a volume cannot be; that was left out",
                            names_of_flags(refused)));
   if (flags == 0) return;
-  if (flagged_.size() < kMostFlagged)
+  if (flagged_.size() < kMostFlagged && flagged_bytes_ + path.size() <= kMostPathBytes) {
+    flagged_bytes_ += path.size();
     flagged_[path] = flags;
-  else
+  } else {
     notes_.add(fmt::format("{} was {}; that was left out, because too many files are",
                            printable(path), names_of_flags(flags)));
+  }
 }
 
 // Opens a folder below the parent; nothing but a folder is entered.
@@ -154,21 +177,46 @@ Result<UniqueFd> TreeWriter::step(int parent, const std::string& name, Missing m
   return fail(fd.error());
 }
 
-// Opens the folder; the descriptor is borrowed until the next call. Entries come folder by folder,
-// so most of the path is open already.
-Result<int> TreeWriter::enter(const std::string& folder, Missing missing) {
-  TRY(const auto parts, components(folder));
+// How many of the first components lead through folders that were entered last.
+std::size_t TreeWriter::shared_levels(std::string_view folder) const {
   std::size_t same = 0;
-  while (same < parts.size() && same < levels_.size() && levels_[same].name == parts[same]) ++same;
+  for (; same < levels_.size() && !folder.empty(); ++same) {
+    const std::string& name = levels_[same].name;
+    if (!folder.starts_with(name) || (folder.size() > name.size() && folder[name.size()] != '/'))
+      break;
+    folder.remove_prefix(std::min(name.size() + 1, folder.size()));
+  }
   while (same > 0 && !levels_[same - 1].fd) --same;  // closed, being far above
-  levels_.resize(same);
-  for (std::size_t k = same; k < parts.size(); ++k) {
+  return same;
+}
+
+// Opens the folder of a normalized path; the descriptor is borrowed until the next call. Entries
+// come folder by folder, so most of the path is open already.
+Result<int> TreeWriter::enter(std::string_view folder, Missing missing) {
+  levels_.resize(shared_levels(folder));
+  for (const Level& level : levels_)
+    folder.remove_prefix(std::min(level.name.size() + 1, folder.size()));
+  while (!folder.empty()) {
+    std::string name(folder.substr(0, folder.find('/')));
+    folder.remove_prefix(std::min(name.size() + 1, folder.size()));
     const int parent = levels_.empty() ? folder_ : levels_.back().fd.get();
-    TRY(auto fd, step(parent, parts[k], missing));
-    levels_.push_back({.name = parts[k], .fd = std::move(fd)});
+    TRY(auto fd, step(parent, name, missing));
+    levels_.push_back({.name = std::move(name), .fd = std::move(fd)});
     if (levels_.size() > kMostLevels) levels_[levels_.size() - 1 - kMostLevels].fd.reset();
   }
   return levels_.empty() ? folder_ : levels_.back().fd.get();
+}
+
+// The folder that was entered last, among those whose times are set later.
+PathTree::Node TreeWriter::node_of_folder() {
+  std::size_t known = levels_.size();
+  while (known > 0 && !levels_[known - 1].node) --known;
+  PathTree::Node node = known == 0 ? PathTree::kTop : *levels_[known - 1].node;
+  for (; known < levels_.size(); ++known) {
+    node = folders_.add(node, levels_[known].name);
+    levels_[known].node = node;
+  }
+  return node;
 }
 
 // Removes what an earlier entry left under this name, unless it is a folder.
@@ -205,12 +253,12 @@ Status TreeWriter::dress(int fd, const TreeEntry& entry) {
 Status TreeWriter::add_folder(const TreeEntry& entry, const std::string& path) {
   TRY(const int fd, enter(path, Missing::kMake));
   TRY_STATUS(dress(fd, entry));
-  flagged_.erase(path);
+  forget_flags(path);
   flag_later(entry, path);
   // at once, because files that are created in it inherit this flag
   if ((entry.flags & FS_NOCOW_FL) != 0) (void)add_flags(fd, FS_NOCOW_FL);
   const auto acl = entry.xattrs.find(kDefaultAcl);
-  later_.push_back({.path = path,
+  later_.push_back({.folder = node_of_folder(),
                     .mtime = entry.mtime,
                     .default_acl = acl == entry.xattrs.end() ? std::string() : acl->second});
   // So that very many folders do not use up memory, their times are set early. Entries that are
@@ -219,20 +267,21 @@ Status TreeWriter::add_folder(const TreeEntry& entry, const std::string& path) {
 }
 
 Status TreeWriter::add_hard_link(const std::string& from, int parent, const std::string& name) {
-  TRY(const auto parts, components(from));
-  if (parts.empty()) return fail(Code::kInvalid, "it is a hard link to the top");
+  TRY(const std::string path, normalized(from));
+  if (path.empty()) return fail(Code::kInvalid, "it is a hard link to the top");
   // The parent must stay open while the path of the other file is walked.
   const UniqueFd here(::fcntl(parent, F_DUPFD_CLOEXEC, 0));
   if (!here) return fail_errno(errno, "hold its folder");
-  auto there = enter(joined(parts, parts.size() - 1), Missing::kRefuse);
+  const auto [folder, first] = split(path);
+  auto there = enter(folder, Missing::kRefuse);
   struct stat info {};
-  if (!there || ::fstatat(*there, parts.back().c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+  if (!there || ::fstatat(*there, first.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
     return fail(Code::kInvalid,
                 "it is a hard link to \"{}\", which is not in the archive before it",
                 printable(from));
   if (S_ISDIR(info.st_mode))
     return fail(Code::kInvalid, "it is a hard link to the folder \"{}\"", printable(from));
-  if (::linkat(*there, parts.back().c_str(), here.get(), name.c_str(), 0) != 0)
+  if (::linkat(*there, first.c_str(), here.get(), name.c_str(), 0) != 0)
     return fail_errno(errno, fmt::format("link it to \"{}\"", printable(from)));
   return {};
 }
@@ -331,24 +380,25 @@ Status TreeWriter::end_file() {
 
 // From the last to the first, because what is done below a folder may change its time.
 Status TreeWriter::end_folders() {
+  OpenFolders open(folder_, folders_);
   for (std::size_t k = later_.size(); k-- > 0;) {
     const Later& later = later_[k];
-    TRY(const int fd, enter(later.path, Missing::kRefuse));
+    TRY(const int fd, open.open(later.folder));
     if (!later.default_acl.empty() &&
         ::fsetxattr(fd, kDefaultAcl, later.default_acl.data(), later.default_acl.size(), 0) != 0)
-      notes_.add(fmt::format("{}: the default ACL could not be set here: {}", printable(later.path),
-                             std::strerror(errno)));
+      notes_.add(fmt::format("{}: the default ACL could not be set here: {}",
+                             printable(folders_.shown(later.folder)), std::strerror(errno)));
     TRY_STATUS(set_times(fd, later.mtime));
   }
   later_.clear();
+  folders_.clear();
+  for (Level& level : levels_) level.node.reset();
   return {};
 }
 
 Status TreeWriter::set_flags_of(const std::string& path, std::uint32_t flags) {
-  const std::size_t slash = path.rfind('/');
-  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-  TRY(const int parent,
-      enter(slash == std::string::npos ? "" : path.substr(0, slash), Missing::kRefuse));
+  const auto [folder, name] = split(path);
+  TRY(const int parent, enter(folder, Missing::kRefuse));
   TRY(const auto fd, open_beneath(parent, name.empty() ? "." : name,
                                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, RESOLVE_NO_XDEV));
   return add_flags(fd.get(), flags);

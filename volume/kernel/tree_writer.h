@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "volume/kernel/left_behind.h"
+#include "volume/kernel/path_tree.h"
 #include "volume/kernel/tree_entry.h"
 
 namespace fairlead::volume {
@@ -28,7 +29,7 @@ struct TreeLimits {
 
 // Every step is relative to the descriptor of the folder and follows no symbolic link (openat2,
 // RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV), one component at a time, so that paths
-// may be of any length. kInvalid, with the entry's name, for "..", paths through something that is no
+// may be of any length; memory grows with the names. kInvalid, with the entry's name, for "..", paths through something that is no
 // folder, and hard links to what is not in the folder. kExhausted beyond the limits, which count
 // what is written and not what is a hole. Symbolic links are data: they may lead anywhere, because
 // nothing is written through them. Device nodes but whiteouts are left out and noted. A later entry
@@ -54,9 +55,11 @@ class TreeWriter {
   struct Level {
     std::string name;
     UniqueFd fd;
+    std::optional<PathTree::Node> node =
+        {};  // once its times, or those of a folder below, are kept
   };
   struct Later {
-    std::string path;
+    PathTree::Node folder;
     FileTime mtime;
     std::string default_acl;
   };
@@ -74,6 +77,7 @@ class TreeWriter {
   Status dress_leaf(const TreeEntry& entry, int parent, const std::string& name);
   void leave_out_device(const TreeEntry& entry, const std::string& path);
   bool is_left_out_device(const std::string& path) const;
+  void forget_flags(const std::string& path);
   void flag_later(const TreeEntry& entry, const std::string& path);
   Status set_flags();
   Status set_flags_of(const std::string& path, std::uint32_t flags);
@@ -81,7 +85,9 @@ class TreeWriter {
   Status make_way(int parent, const std::string& name);
   Status end_file();
   Status end_folders();
-  Result<int> enter(const std::string& folder, Missing missing);
+  Result<int> enter(std::string_view folder, Missing missing);
+  std::size_t shared_levels(std::string_view folder) const;
+  PathTree::Node node_of_folder();
   Result<UniqueFd> step(int parent, const std::string& name, Missing missing);
   Status dress(int fd, const TreeEntry& entry);
   Status set_xattrs(int fd, const TreeEntry& entry);
@@ -91,11 +97,14 @@ class TreeWriter {
   Origin origin_;
   TreeLimits limits_;
   std::uint64_t written_ = 0, entries_ = 0;
-  std::vector<Level> levels_;  // from the top to the folder of the last entry
+  std::vector<Level> levels_;  // from below the top to the folder of the last entry
+  PathTree folders_;           // of `later_`
   std::vector<Later> later_;
   std::optional<Open> open_;
   std::map<std::string, std::uint32_t> flagged_;  // by path, to be set at the end
+  std::size_t flagged_bytes_ = 0;                 // of those paths
   std::set<std::string> devices_;                 // that were left out: hard links to them as well
+  std::size_t device_bytes_ = 0;                  // of those paths
   std::uint64_t absolute_names_ = 0;
   WalkNotes notes_;
 };

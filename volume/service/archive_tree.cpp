@@ -125,9 +125,8 @@ Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Pr
   ProgressReporter reporter(progress, total);
   ExportedTree tree;
   Exporter exporter(writer, reporter, tree);
-  TRY_STATUS(walk_tree(
-      data, [&](TreeCursor& cursor) { return exporter.visit(cursor); }, tree.notes, hollow,
-      filter));
+  TRY_STATUS(walk_tree(data, [&](TreeCursor& cursor) { return exporter.visit(cursor); }, tree.notes,
+                       {.hollow = hollow, .filter = filter}));
   TRY(const auto digest, writer.close());
   tree.report.digest = to_hex(digest);
   return tree;

@@ -19,6 +19,9 @@ namespace {
 
 constexpr const char* kStamp = "%Y%m%dT%H%M%SZ";
 constexpr std::size_t kStampSize = 16;
+// Of a folder. The index keeps what is new in each path, so that deep trees cost little; some work
+// is done with whole paths, though.
+constexpr std::size_t kLongestPath = 4U << 20;
 constexpr long long kLastSecond = 253402300799;  // of the year 9999
 
 std::string stamp_of(long long seconds) {
@@ -122,9 +125,15 @@ bool BackupRun::mark_all(const std::vector<Chunk>& chunks) {
 }
 
 Status BackupRun::keep(const BackupEntry& entry) {
+  TRY(const bool is_kept, index_.add(entry));
+  if (!is_kept) {
+    notes_.add(fmt::format("{} has more attributes than a backup holds; it was left out",
+                           printable(entry.entry.path)));
+    return {};
+  }
   bytes_ += entry.entry.size;
   ++entries_;
-  return index_.add(entry);
+  return {};
 }
 
 Status BackupRun::read_chunk(int file, std::uint64_t offset, std::uint64_t length,
@@ -194,9 +203,11 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
     before_.emplace(std::move(before));
   }
   const ExcludeFilter filter(request_.excludes);
-  const auto walked = walk_tree(
-      request_.data, [this](TreeCursor& cursor) { return visit(cursor); }, notes_, request_.hollow,
-      request_.excludes.empty() ? nullptr : &filter);
+  const auto walked =
+      walk_tree(request_.data, [this](TreeCursor& cursor) { return visit(cursor); }, notes_,
+                {.hollow = request_.hollow,
+                 .filter = request_.excludes.empty() ? nullptr : &filter,
+                 .longest_path = kLongestPath});
   // Flushes also after a stop or failure, so that the next backup need not store again what was
   // read so far.
   const auto flushed = store_.flush();

@@ -354,11 +354,11 @@ bool has_rest(const TreeEntry& entry) {
          entry.flags != 0;
 }
 
-std::string to_record(const BackupEntry& entry, std::string_view before) {
+// Into memory that is used again: there may be millions of them.
+void to_record(const BackupEntry& entry, std::string_view before, std::string& record) {
+  record.clear();
   const TreeEntry& file = entry.entry;
-  const auto same =
-      static_cast<std::size_t>(std::ranges::mismatch(file.path, before).in1 - file.path.begin());
-  std::string record;
+  const std::size_t same = common_prefix(file.path, before);
   const bool rest = has_rest(file);
   record += static_cast<char>(number_of(file.kind) | (entry.has_holes ? kHasHoles : 0) |
                               (rest ? kHasRest : 0));
@@ -376,7 +376,6 @@ std::string to_record(const BackupEntry& entry, std::string_view before) {
     append_number(record, entry.chunks.size());
   }
   if (rest) record += json::dump(json::write(file, kRest));
-  return record;
 }
 
 std::string to_chunk_record(const BackupEntry& entry, std::size_t from, std::size_t end) {
@@ -399,11 +398,15 @@ void append_record(std::string& to, std::string_view record) {
 
 }  // namespace
 
-void append_records(const BackupEntry& entry, std::string_view before, std::string& to) {
-  append_record(to, to_record(entry, before));
+bool append_records(const BackupEntry& entry, std::string_view before, std::string& to) {
+  thread_local std::string record;
+  to_record(entry, before, record);
+  if (record.size() > kLongestLine) return false;
+  append_record(to, record);
   for (std::size_t from = 0; from < entry.chunks.size(); from += kMostChunksInALine)
     append_record(
         to, to_chunk_record(entry, from, std::min(from + kMostChunksInALine, entry.chunks.size())));
+  return true;
 }
 
 Result<RecordSize> record_size(std::string_view bytes) {

@@ -66,8 +66,10 @@ inline constexpr std::int64_t kLinesFormat = 1, kRecordsFormat = 2;
 // ---- format 2
 
 // Appends the records of an entry and its chunks. `before` is the path of the entry before, or
-// empty.
-void append_records(const BackupEntry& entry, std::string_view before, std::string& to);
+// empty. False, and nothing is appended, when the entry takes more than kLongestLine, which nobody
+// would read: it has very many attributes.
+[[nodiscard]] bool append_records(const BackupEntry& entry, std::string_view before,
+                                  std::string& to);
 
 // The length of the record that begins here, with the number itself; 0: more bytes are needed for
 // that. kInvalid for more than kLongestLine.

@@ -57,7 +57,11 @@ Status rewrite_index(const BackupFolder& folder, const ChunkStore& store, Backup
         packs.insert(store.pack_of(chunk.digest));
       else
         lacks_chunks = true;
-    return writer.add(entry);
+    TRY(const bool is_kept, writer.add(entry));
+    if (!is_kept)
+      return fail(Code::kUnsupported, "\"{}\" has more attributes than an index holds",
+                  shown(entry.entry.path));
+    return {};
   }));
   if (lacks_chunks) packs.insert(also.begin(), also.end());
   backup.packs = {packs.begin(), packs.end()};

@@ -108,7 +108,7 @@ struct IndexWriter::File {
   std::shared_ptr<BackupStorage> storage;
   std::shared_ptr<const BackupCipher> cipher;
   std::unique_ptr<BackupWriter> out;
-  ZstdWriter zstd;
+  ZstdWriter zstd = ZstdWriter(ZstdLevel::kQuick);  // most of it are digests
   Sha256 hash;
   std::uint64_t size = 0;
 
@@ -155,10 +155,11 @@ Status IndexWriter::send() {
   return {};
 }
 
-Status IndexWriter::add(const BackupEntry& entry) {
-  append_records(entry, before_, plain_);
+Result<bool> IndexWriter::add(const BackupEntry& entry) {
+  if (!append_records(entry, before_, plain_)) return false;
   before_ = entry.entry.path;
-  return plain_.size() < kBlock ? Status() : send();
+  if (plain_.size() >= kBlock) TRY_STATUS(send());
+  return true;
 }
 
 Status IndexWriter::publish(BackupSummary summary) {

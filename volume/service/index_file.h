@@ -30,8 +30,9 @@ class IndexWriter {
   IndexWriter(IndexWriter&&) noexcept;
   ~IndexWriter();
 
-  // A failure to write may be returned by a later call.
-  Status add(const BackupEntry& entry);
+  // False when a record cannot hold the entry (backup_index.h). A failure to write may be returned
+  // by a later call.
+  Result<bool> add(const BackupEntry& entry);
   // Completes the index and gives it its name; from then on the backup exists, and survives a power
   // cut.
   Status publish(BackupSummary summary);

@@ -8,6 +8,7 @@
 #include "tests/volume/loop_disk.h"
 #include "tests/volume/tree_facts.h"
 #include "volume/kernel/folder.h"
+#include "volume/kernel/remove_tree.h"
 
 namespace fairlead::volume {
 namespace {
@@ -124,6 +125,19 @@ TEST_F(CopyTreeTest, APathLongerThanAnyCallTakesIsCopiedAndMeasured) {
   const auto to_size = measure_tree(Folder::open(to())->fd(), {});
   EXPECT_EQ(to_size->inodes, from_size->inodes);
   EXPECT_EQ(to_size->inodes, testing::kDeepLevels + 2U);
+}
+
+TEST_F(CopyTreeTest, AnyDepthIsCopiedAndMeasured) {
+  testing::make_deep_file(from(), "far down", testing::kVeryDeepLevels);
+  write_text(from() + "/z", "after it");
+  testing::set_mtime(from() + "/" + std::string(250, 'd'), 1'234'567'890, 5);
+  const auto done = copy();
+  ASSERT_TRUE(done) << done.error().text;
+  EXPECT_EQ(testing::read_deep_file(to(), testing::kVeryDeepLevels), "far down");
+  EXPECT_EQ(stat_of(to() + "/" + std::string(250, 'd')).st_mtim.tv_sec, 1'234'567'890);
+  EXPECT_EQ(measure_tree(Folder::open(to())->fd(), {})->inodes, testing::kVeryDeepLevels + 3U);
+  for (const std::string& top : {from(), to()})
+    EXPECT_TRUE(remove_tree(*Folder::open(top), std::string(250, 'd')));
 }
 
 TEST_F(CopyTreeTest, SomethingMountedInsideIsRefused) {

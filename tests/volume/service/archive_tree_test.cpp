@@ -205,18 +205,57 @@ TEST_F(ArchiveTreeTest, DepthBeyondAnyPathNeedsFewDescriptors) {
   EXPECT_EQ(packed->report.digest, packed_again->report.digest);
 }
 
-TEST_F(ArchiveTreeTest, DepthWithoutAnEndIsRefused) {
+TEST_F(ArchiveTreeTest, DepthWithoutAnEndIsLeftOutAndSaid) {
   UniqueFd at(::open(from.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const std::string name(250, 'd');
   for (int k = 0; k < 70; ++k) {
     ASSERT_EQ(::mkdirat(at.get(), name.c_str(), 0700), 0);
     at = UniqueFd(::openat(at.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   }
+  write_text(from + "/z", "behind it");
   const auto packed = pack(archive);
-  ASSERT_FALSE(packed);
-  EXPECT_EQ(packed.error().code, Code::kInvalid);
-  EXPECT_NE(packed.error().text.find("longer than 16000 bytes"), std::string::npos)
-      << packed.error().text;
+  ASSERT_TRUE(packed) << packed.error().text;
+  EXPECT_EQ(packed->notes.left_out, 1U);
+  EXPECT_THAT(packed->notes.lines, ElementsAre(HasSubstr("longer than 16000 bytes")));
+  ASSERT_TRUE(unpack());
+  EXPECT_TRUE(testing::deep_folder(to, 16'000 / 251));
+  EXPECT_FALSE(testing::deep_folder(to, 16'000 / 251 + 1));
+  EXPECT_EQ(testing::read_text(to + "/z"), "behind it");
+}
+
+// Folders are listed ahead of the walk.
+TEST_F(ArchiveTreeTest, FoldersThatAreExchangedDuringTheWalkAreVisitedAsTheyAre) {
+  std::vector<std::string> expected{""};
+  for (int k = 10; k < 40; ++k) {
+    const std::string folder = fmt::format("a{}", k);
+    std::filesystem::create_directories(from + "/" + folder + "/in/side");
+    write_text(from + "/" + folder + "/in/x", "x");
+    if (k == 11 || k == 30)
+      expected.insert(expected.end(), {folder, folder + "/other"});
+    else
+      expected.insert(expected.end(),
+                      {folder, folder + "/in", folder + "/in/side", folder + "/in/x"});
+  }
+  const auto exchange = [&](const std::string& folder) {
+    std::filesystem::create_directory(scratch / "new");
+    write_text(scratch / "new/other", "a file");
+    std::filesystem::rename(from + "/" + folder, scratch / folder);
+    std::filesystem::rename(scratch / "new", from + "/" + folder);
+  };
+  std::vector<std::string> visited;
+  WalkNotes left;
+  const auto walked = walk_tree(
+      Folder::open(from)->fd(),
+      [&](TreeCursor& cursor) -> Status {
+        visited.push_back(cursor.seen().path);
+        if (visited.back() == "a10/in/x") exchange("a11");
+        if (visited.back() == "a29") exchange("a30");
+        return {};
+      },
+      left);
+  ASSERT_TRUE(walked) << walked.error().text;
+  EXPECT_THAT(visited, ::testing::ElementsAreArray(expected));
+  EXPECT_EQ(left.left_out, 0U);
 }
 
 TEST_F(ArchiveTreeTest, DevicesSocketsAndMountsAreLeftOutAndSaid) {

@@ -13,6 +13,7 @@
 #include "tests/volume/tree_facts.h"
 #include "volume/kernel/folder.h"
 #include "volume/kernel/process_id.h"
+#include "volume/kernel/remove_tree.h"
 #include "volume/service/backup.h"
 #include "volume/service/chunk_stream.h"
 #include "volume/service/local_storage.h"
@@ -21,6 +22,7 @@
 namespace fairlead::volume {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::facts_of;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -354,6 +356,34 @@ class SmallStorage : public BackupStorage {
   std::unique_ptr<BackupStorage> inner_;
   std::uint64_t room_;
 };
+
+// With the whole path in memory for each folder this takes gigabytes. What no program can name is
+// kept nevertheless, except for further names of a file there.
+TEST_F(BackupEngineTest, AnyDepthIsBackedUpAndRestored) {
+  testing::make_deep_file(from, "far down", testing::kVeryDeepLevels);
+  write_text(from + "/z", "behind it");
+  const std::string first(250, 'd'), to = scratch / "to";
+  testing::set_mtime(from + "/" + first, 1'234'567'890, 5);
+  ASSERT_TRUE(back_up());
+  const auto again = back_up();
+  ASSERT_TRUE(again) << again.error().text;
+  EXPECT_EQ(again->info.left_out.count, 1U);
+  EXPECT_THAT(again->info.left_out.notes, ElementsAre(HasSubstr("is a hard link to a file whose")));
+  EXPECT_TRUE(verify()->clean);
+  const auto restored = restore(list()->backups.back(), to);
+  ASSERT_TRUE(restored) << restored.error().text;
+  const auto bottom = testing::deep_folder(to, testing::kVeryDeepLevels);
+  ASSERT_TRUE(bottom);
+  UniqueFd file;
+  ASSERT_TRUE(read_entry(bottom.get(), "file", file));
+  EXPECT_EQ(read_range(file.get(), 0, 64).value(), "far down");
+  EXPECT_EQ(read_text(to + "/z"), "behind it");
+  struct stat top {};
+  ASSERT_EQ(::stat((to + "/" + first).c_str(), &top), 0);
+  EXPECT_EQ(top.st_mtim.tv_sec, 1'234'567'890);
+  for (const std::string& folder : {from, to})
+    EXPECT_TRUE(remove_tree(*Folder::open(folder), first));
+}
 
 TEST_F(BackupEngineTest, AFullDiskEndsAllStagesAndWhatWasPublishedStays) {
   std::shared_ptr<BackupStorage> storage =

@@ -1,6 +1,7 @@
 // The text of a backup's index, and the lists of its packs.
 #include "volume/service/backup_index.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -110,7 +111,7 @@ Result<std::vector<BackupEntry>> parse_all(std::string_view text) {
 std::string to_records(const std::vector<BackupEntry>& entries) {
   std::string text, before;
   for (const BackupEntry& entry : entries) {
-    append_records(entry, before, text);
+    EXPECT_TRUE(append_records(entry, before, text));
     before = entry.entry.path;
   }
   return text;
@@ -150,6 +151,17 @@ TEST(BackupRecordTest, WhatAPathHasInCommonWithTheOneBeforeIsNotWrittenAgain) {
   const std::string text = to_records(entries);
   EXPECT_LT(text.size(), 200 * 300U);
   EXPECT_EQ(parse_all(text).value(), entries);
+}
+
+TEST(BackupRecordTest, WhatNobodyWouldReadIsNotWritten) {
+  BackupEntry entry{.entry = {.path = "a"}, .has_holes = false, .chunks = {}};
+  for (int k = 0; k < 300; ++k)
+    entry.entry.xattrs.emplace(fmt::format("user.{}", k), std::string(60'000, 'v'));
+  std::string text;
+  EXPECT_FALSE(append_records(entry, {}, text));
+  EXPECT_EQ(text, "");
+  entry.entry.xattrs.clear();
+  EXPECT_TRUE(append_records(entry, {}, text));
 }
 
 TEST(BackupRecordTest, RecordsAreTheReviewedBytes) {
