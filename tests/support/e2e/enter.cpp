@@ -90,7 +90,8 @@ void enter(const char* process, const char* net) {
 // None is ignored any more; SIGKILL and SIGSTOP cannot be.
 void reset_signals() {
   constexpr int kSignals = 64;
-  static const long to_default[4]{};  // a struct sigaction of the kernel's: SIG_DFL, flags, restorer, mask
+  static const long
+      to_default[4]{};  // a struct sigaction of the kernel's: SIG_DFL, flags, restorer, mask
   for (int signal = 1; signal <= kSignals; ++signal)
     call(SYS_rt_sigaction, signal, to_default, 0, sizeof(long));
 }
