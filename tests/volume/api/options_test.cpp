@@ -263,7 +263,7 @@ TEST(Options, ABackupMayGoToAnotherHostAndBeEncrypted) {
     EXPECT_EQ(to_map(options), (Map{{"backup", text}, {"backup_keyfile", "/etc/fairlead/b.key"}}));
   }
   for (const char* wrong :
-       {"daily:7@sftp:nas", "daily:7@sftp:-oX:/b", "daily:7@sftp:me:secret@nas:/b",
+       {"daily:7@sftp:nas", "daily:7@sftp:-oX:/b", "daily:7@sftp://me:secret@nas/b",
         "daily:7@sftp:nas:/b/../c", "daily:7@rclone:cloud:..", "daily:7@s3:", "daily:7@ftp:x:/b"})
     EXPECT_EQ(refusal({{"backup", wrong}}).code, Code::kInvalid) << wrong;
   EXPECT_THAT(refusal({{"backup_keyfile", "/k"}}).text, HasSubstr("add backup="));

@@ -238,6 +238,7 @@ TEST_F(BackupPlansTest, WhatIsInUseForHoursIsAFailure) {
   EXPECT_THAT(keep().failures, ElementsAre(HasSubstr("in use by prune on")));
   EXPECT_THAT(data().backup.error, HasSubstr("in use by prune on"));
   Volume volume = data();
+  volume.created = 0;
   volume.backup = {.done = kNoon - 3 * kHour, .tried = 0, .since = 0, .failures = 0, .error = {}};
   volume.options.backup.every = {.hourly = 1};
   EXPECT_FALSE(is_backup_late(volume, kNoon));

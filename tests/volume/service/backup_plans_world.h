@@ -15,7 +15,7 @@ struct BackupPlansWorld : ::testing::Test {
   void open() {
     world.reset();
     world = std::make_unique<ArchiveWorld>(
-        scratch.path(), Environment{.now = [this] { return now; },
+        scratch.path(), Environment{.now = [this] { return now.load(); },
                                     .boot = "b",
                                     .backup_roots = [this] { return BackupRoots{roots}; }});
   }

@@ -1,4 +1,6 @@
 // The option `backup` with targets on other hosts, over a script in the place of ssh.
+#include <sys/stat.h>
+
 #include <cstdlib>
 
 #include "tests/volume/service/backup_plans_world.h"
@@ -55,9 +57,10 @@ TEST_F(FarPlansTest, OneIsMadeAndOldOnesGo) {
 }
 
 TEST_F(FarPlansTest, OnlyTargetsThatWereListedAreUsed) {
-  for (const std::string target :
-       {"sftp:nas:/etc", "sftp:root@nas:" + far, "sftp:nas:22:" + far, "sftp:other:" + far,
-        "sftp:nas:" + far + "-not", std::string("rclone:cloud:b"), std::string("s3:bucket/b")})
+  for (const std::string& target :
+       {std::string("sftp:nas:/etc"), "sftp:root@nas:" + far, "sftp:nas:22:" + far,
+        "sftp:other:" + far, "sftp:nas:" + far + "-not", std::string("rclone:cloud:b"),
+        std::string("s3:bucket/b")})
     EXPECT_THAT(refusal({{"backup", "daily:1@" + target}}), HasSubstr("backup_roots")) << target;
   roots = {"/"};  // is this host's
   open();
