@@ -105,6 +105,7 @@ class BtrfsBackend : public FolderBackend {
   Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
   Result<std::string> mount_snapshot(const Volume& volume, const std::string& snapshot_id) override;
   Result<VolumeStatus> usage(const Volume& volume, const Progress& progress) override;
+  Result<std::map<std::string, std::uint64_t>> snapshot_space(const Volume& volume) override;
   Result<bool> mend(const Volume& volume) override;
   Result<std::optional<Fullness>> fill(const Volume& volume) override;
 
@@ -328,6 +329,13 @@ Result<VolumeStatus> BtrfsBackend::usage(const Volume& volume, const Progress& p
   status.used = size.bytes;
   status.inodes_used = size.inodes;
   return status;
+}
+
+Result<std::map<std::string, std::uint64_t>> BtrfsBackend::snapshot_space(const Volume& volume) {
+  TRY(const auto fs, fs_of(volume));
+  TRY(const auto id, btrfs::id_of(fs.fd()));
+  TRY(const auto used, btrfs::used_by(fs.fd(), id));
+  return held_by_one_snapshot(fs, volume, used);
 }
 
 Result<UniqueFd> BtrfsBackend::open_data(const Volume& volume, const std::string& snapshot_id) {

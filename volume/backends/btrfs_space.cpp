@@ -49,6 +49,15 @@ Result<std::optional<std::uint64_t>> only_in_snapshots(const Folder& fs, const V
   return measure(fs, volume, used, kManyItems);
 }
 
+Result<std::map<std::string, std::uint64_t>> held_by_one_snapshot(
+    const Folder& fs, const Volume& volume, std::optional<std::uint64_t> used) {
+  std::map<std::string, std::uint64_t> held;
+  if (volume.snapshots.size() != 1) return held;
+  TRY(const auto kept, measure(fs, volume, used, kFewItems));
+  if (kept) held[volume.snapshots.front().id] = *kept;
+  return held;
+}
+
 Status look_at_snapshots(const Folder& fs, const Volume& volume, VolumeStatus& status) {
   if (!is_full(status)) return {};
   TRY(const auto kept, measure(fs, volume, status.used, kFewItems));

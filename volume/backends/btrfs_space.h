@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "volume/api/types.h"
 #include "volume/kernel/folder.h"
@@ -14,6 +16,11 @@ namespace fairlead::volume {
 // quotas, without snapshots, or when the tree is very large.
 Result<std::optional<std::uint64_t>> only_in_snapshots(const Folder& fs, const Volume& volume,
                                                        std::optional<std::uint64_t> used);
+
+// The same for a volume with one snapshot, by its id: then all of that is held by this one. Empty
+// with more of them, and where it is not known; cheap enough for each of a list.
+Result<std::map<std::string, std::uint64_t>> held_by_one_snapshot(
+    const Folder& fs, const Volume& volume, std::optional<std::uint64_t> used);
 
 // Says in `status`, whose size and use are filled in, when the volume is full and would not be
 // without its snapshots. Cheap enough for each List.

@@ -200,6 +200,13 @@ TEST_F(BtrfsBackendTest, AVolumeThatItsSnapshotsFillSaysSoUntilOneIsGone) {
   ASSERT_TRUE(usage);
   EXPECT_GT(usage->only_in_snapshots.value_or(0), 44 * kMiB);
   EXPECT_LT(usage->only_in_snapshots.value_or(0), 48 * kMiB);
+  const auto held = backend->snapshot_space(volume);  // of one snapshot it is the same
+  ASSERT_TRUE(held && held->contains(monday.id));
+  EXPECT_GT(held->at(monday.id), 44 * kMiB);
+  EXPECT_LT(held->at(monday.id), 48 * kMiB);
+  Volume with_another = volume;
+  with_another.snapshots.push_back(a_snapshot());
+  EXPECT_TRUE(backend->snapshot_space(with_another)->empty());
   EXPECT_EQ(usage->condition, Condition::kFull) << usage->used.value_or(0);
   EXPECT_THAT(usage->health, HasSubstr("full because of snapshots"));
   EXPECT_EQ(backend->status(volume)->condition, Condition::kFull);
