@@ -33,13 +33,17 @@ class MomentPart {
   virtual Status prepare(const Progress& progress) = 0;
   // kHeld: stops all writers, for at most 2 s; fails when it cannot.
   virtual Status hold() { return {}; }
-  // kHeld: while it is held. kCut: from a thread of its own, beside those of other parts; may be
-  // called again after take_back().
+  // kHeld: while it is held. kCut: from a thread of its own, beside those of other parts, what is
+  // not taken; may be called again after take_back().
   virtual Status take() { return {}; }
-  virtual Status take_back() { return {}; }  // kCut: undoes take()
+  // kCut: what was changed since it was taken is to be taken again.
+  virtual Status take_back() { return {}; }
   // kHeld: lets the writers go on. kUnavailable when they went on earlier, so that what was taken
   // is not one moment.
   virtual Status release() { return {}; }
+  // When nobody is held any more: whether what was taken is whole. ESTALE (sys_errno): it changed
+  // its shape meanwhile, and is to be begun again; so may prepare() and take() fail.
+  virtual Status verify() { return {}; }
   // Makes what was taken last, under its name.
   virtual Status finish() { return {}; }
   // kCut: where the volume is, before take(); with the transaction, after it.

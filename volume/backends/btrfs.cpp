@@ -380,16 +380,6 @@ Status BtrfsBackend::take_snapshot(const Volume& volume, const Snapshot& snapsho
   return {};
 }
 
-// A moment of several volumes takes one subvolume of each.
-Status refuse_inner_in_group(const Folder& fs) {
-  TRY(const auto inner, inner_of(fs));
-  if (inner.empty()) return {};
-  return fail(Code::kConflict,
-              "subvolumes were made inside: {}; a snapshot of several volumes cannot take them "
-              "along; take one of this volume alone",
-              names_of(inner));
-}
-
 Result<std::unique_ptr<MomentPart>> BtrfsBackend::begin_moment(const Volume& volume,
                                                                const Snapshot& snapshot) {
   TRY_STATUS(check_id(snapshot.id));
@@ -398,13 +388,8 @@ Result<std::unique_ptr<MomentPart>> BtrfsBackend::begin_moment(const Volume& vol
   TRY(auto fs, fs_of(volume));
   TRY(const auto folder, pool_.open(volume.id));
   TRY(auto snapshots, folder.ensure_folder("snapshots", 0700));
-  return make_subvolume_part({.fs = std::move(fs),
-                              .snapshots = std::move(snapshots),
-                              .name = snapshot.id,
-                              .is_whole = [this, &volume]() -> Status {
-                                TRY(const auto now, fs_of(volume));
-                                return refuse_inner_in_group(now);
-                              }});
+  return make_subvolume_part(
+      {.fs = std::move(fs), .snapshots = std::move(snapshots), .name = snapshot.id});
 }
 
 Status BtrfsBackend::drop_snapshot(const Volume& volume, const std::string& snapshot_id) {

@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "volume/kernel/btrfs_tree.h"
-#include "volume/kernel/remove_tree.h"
 
 namespace fairlead::volume {
 
@@ -37,8 +36,6 @@ std::string names_of(const InnerSubvolumes& inner) {
                      inner.size() - kNamed);
 }
 
-namespace {
-
 // Says which subvolumes are meant where `what` could not take them along.
 Error with_names(Error error, const Folder& fs, std::string_view what) {
   const auto inner = inner_of(fs);
@@ -48,18 +45,8 @@ Error with_names(Error error, const Folder& fs, std::string_view what) {
       fmt::format("{} has to take along the subvolumes inside: {}", what, names_of(*inner)));
 }
 
-}  // namespace
-
-// One snapshot of btrfs is enough while there are none inside.
 Status snapshot_whole(const Folder& fs, const Folder& place, const std::string& name,
                       btrfs::Writable writable, std::string_view what) {
-  TRY(const auto before, inner_of(fs));
-  if (before.empty()) {
-    TRY_STATUS(btrfs::snapshot(fs.fd(), place, name, writable));
-    TRY(const auto meanwhile, inner_of(fs));
-    if (meanwhile.empty()) return {};
-    TRY_STATUS(remove_tree(place, name));
-  }
   const auto made = btrfs::snapshot_tree(fs, place, name, writable);
   return made ? made : Status(fail(with_names(made.error(), fs, what)));
 }

@@ -17,6 +17,9 @@ Result<InnerSubvolumes> inner_of(const Folder& fs);
 // `"x", "docker/a" and 4 more`, with the names by which they are known inside the volume.
 std::string names_of(const InnerSubvolumes& inner);
 
+// The error with the names of those that `what` ("a snapshot") would have to take along, if any.
+Error with_names(Error error, const Folder& fs, std::string_view what);
+
 // Makes place/name a snapshot of `fs` and of all subvolumes inside (btrfs_tree.h). A failure names
 // them, and says that `what` ("a clone") has to take them along.
 Status snapshot_whole(const Folder& fs, const Folder& place, const std::string& name,

@@ -1,7 +1,11 @@
 #include "volume/backends/btrfs_moment.h"
 
+#include <optional>
+
 #include "base/fault.h"
+#include "volume/backends/btrfs_inner.h"
 #include "volume/kernel/btrfs.h"
+#include "volume/kernel/btrfs_tree.h"
 
 namespace fairlead::volume {
 
@@ -10,50 +14,45 @@ namespace {
 class SubvolumePart : public MomentPart {
  public:
   SubvolumePart(SubvolumeMoment moment, std::string file_system)
-      : moment_(std::move(moment)), cut_{std::move(file_system), 0} {}
+      : moment_(std::move(moment)), file_system_(std::move(file_system)) {}
 
   How how() const override { return How::kCut; }
-  std::optional<Cut> cut() const override { return cut_; }
-
-  Status prepare(const Progress&) override {
-    TRY_STATUS(moment_.is_whole());
-    return btrfs::flush(moment_.fs.fd());
+  std::optional<Cut> cut() const override {
+    return Cut{.file_system = file_system_, .transaction = taking_ ? taking_->newest() : 0};
   }
 
-  // The transaction is committed when the call returns.
-  Status take() override {
-    const int fs = moment_.fs.fd();
-    TRY_STATUS(
-        btrfs::snapshot_unflushed(fs, moment_.snapshots, moment_.name, btrfs::Writable::kNo));
-    fault_point("volume.snapshot.made");
-    TRY(const auto made, moment_.snapshots.folder(moment_.name));
-    TRY(cut_.transaction, btrfs::made_in(made.fd()));
+  Status prepare(const Progress&) override {
+    auto begun =
+        btrfs::TreeTaking::begin(moment_.fs, moment_.snapshots, moment_.name, btrfs::Writable::kNo);
+    if (!begun) return named(fail(begun.error()));
+    taking_.emplace(std::move(*begun));
     return {};
   }
 
-  // What was written after the snapshot and made last before something in the later transaction, is
-  // in a transaction that has ended by then, too.
+  Status take() override {
+    btrfs::ahead_of_others();
+    TRY_STATUS(named(taking_->take()));
+    fault_point("volume.snapshot.made");
+    return {};
+  }
+
   Result<bool> still_held_at(std::uint64_t transaction) override {
-    if (cut_.transaction == transaction) return true;
-    TRY(const auto changed, btrfs::changed_in(moment_.fs.fd()));
-    return changed <= cut_.transaction;
+    return taking_->held_at(transaction);
   }
-
-  void gather() override { btrfs::begin_commit(moment_.snapshots); }
-
-  Status take_back() override {
-    cut_.transaction = 0;
-    const auto gone = btrfs::destroy(moment_.snapshots.fd(), moment_.name);
-    if (!gone && gone.error().code == Code::kNotFound) return {};
-    return gone;
-  }
-
-  // What was made inside while the snapshot was, would be missing in it.
-  Status finish() override { return moment_.is_whole(); }
+  void gather() override { taking_->gather(); }
+  Status take_back() override { return taking_->take_back(); }
+  Status verify() override { return named(taking_->verify()); }
+  Status finish() override { return named(taking_->finish()); }
 
  private:
+  Status named(Status status) const {
+    if (status) return status;
+    return fail(with_names(std::move(status.error()), moment_.fs, "a snapshot"));
+  }
+
   SubvolumeMoment moment_;
-  Cut cut_;
+  const std::string file_system_;
+  std::optional<btrfs::TreeTaking> taking_;  // borrows the folders
 };
 
 }  // namespace

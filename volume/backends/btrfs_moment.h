@@ -3,7 +3,6 @@
 // the file system was rejected: a frozen one makes no snapshots.)
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,11 +12,9 @@
 namespace fairlead::volume {
 
 struct SubvolumeMoment {
-  Folder fs;         // the subvolume
+  Folder fs;         // the subvolume; those inside it are taken along
   Folder snapshots;  // where the snapshot is made
   std::string name;  // of the snapshot
-  // Fails when the snapshot would not be whole; called before and after it was made.
-  std::function<Status()> is_whole;
 };
 Result<std::unique_ptr<MomentPart>> make_subvolume_part(SubvolumeMoment moment);
 

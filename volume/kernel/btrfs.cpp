@@ -82,27 +82,6 @@ Status snapshot_unflushed(int source, const Folder& parent, const std::string& n
   return {};
 }
 
-namespace {
-
-Result<btrfs_ioctl_get_subvol_info_args> info_of(int subvolume) {
-  btrfs_ioctl_get_subvol_info_args args{};
-  if (::ioctl(subvolume, BTRFS_IOC_GET_SUBVOL_INFO, &args) < 0)  // success may be 1
-    return fail_errno(errno, "ask in which transaction a subvolume was made");
-  return args;
-}
-
-}  // namespace
-
-Result<std::uint64_t> made_in(int subvolume) {
-  TRY(const auto info, info_of(subvolume));
-  return info.otransid;
-}
-
-Result<std::uint64_t> changed_in(int subvolume) {
-  TRY(const auto info, info_of(subvolume));
-  return info.generation;
-}
-
 void begin_commit(const Folder& folder) {
   std::uint64_t transaction = 0;
   (void)::futimens(folder.fd(), nullptr);  // else there may be nothing to write

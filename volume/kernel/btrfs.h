@@ -30,10 +30,6 @@ Status snapshot(int source, const Folder& parent, const std::string& name, Writa
 // The same without writing the rest first: data that was not flushed may be missing.
 Status snapshot_unflushed(int source, const Folder& parent, const std::string& name,
                           Writable writable);
-// The transaction in which this subvolume was made. Snapshots of one transaction are of one moment.
-Result<std::uint64_t> made_in(int subvolume);
-// The last transaction that has changed the subvolume and has ended.
-Result<std::uint64_t> changed_in(int subvolume);
 // Begins to write the present transaction. While it is written the next one stays open.
 void begin_commit(const Folder& folder);
 // The id of the file system of the descriptor, 32 hex digits.

@@ -2,8 +2,8 @@
 //
 //   1. What nobody uses is copied (it may take long), and what is used is flushed.
 //   2. Volumes that can be held are frozen.
-//   3. Those of btrfs are snapshotted in one transaction, which is tried until it is one; what has
-//      not changed between two transactions is of both.
+//   3. Those of btrfs, with the subvolumes inside them, are snapshotted in one transaction, which is
+//      tried until it is one; what has not changed between two transactions is of both.
 //   4. Those that are held are shared, and thawed.
 //
 // That is a consistent cut: when 3 happens, nobody can have seen a write to a held volume that is

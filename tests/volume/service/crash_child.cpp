@@ -60,13 +60,13 @@ Status write_goods(VolumeService& service, const std::string& text) {
   return service.unmount("shop", "test", "writer");
 }
 
-Status make_subvolumes(VolumeService& service) {
-  TRY(const auto volume, service.mount("shop", "test", "writer"));
+Status make_subvolumes(VolumeService& service, const std::string& name) {
+  TRY(const auto volume, service.mount(name, "test", "writer"));
   TRY(const auto data, Folder::open(volume.mountpoint));
   TRY_STATUS(btrfs::create(data, "x"));
   TRY(const auto inner, data.folder("x"));
   TRY_STATUS(btrfs::create(inner, "y"));
-  return service.unmount("shop", "test", "writer");
+  return service.unmount(name, "test", "writer");
 }
 
 // Two volumes with one label.
@@ -117,7 +117,11 @@ const std::map<std::string, Verb>& verbs() {
          return s.unmount_snapshot("shop", "monday", "docker", "a");
        }},
       {"reconcile", [](VolumeService& s, const Options&) { return s.reconcile().map(kNothing); }},
-      {"nest", [](VolumeService& s, const Options&) { return make_subvolumes(s); }},
+      {"nest", [](VolumeService& s, const Options&) { return make_subvolumes(s, "shop"); }},
+      {"nest-two",
+       [](VolumeService& s, const Options&) {
+         return each_of_two([&](const std::string& name) { return make_subvolumes(s, name); });
+       }},
       {"write-old", [](VolumeService& s, const Options&) { return write_goods(s, "old"); }},
       {"write-new", [](VolumeService& s, const Options&) { return write_goods(s, "new"); }},
       {"snapshot",
@@ -159,6 +163,20 @@ const std::map<std::string, Verb>& verbs() {
   return all;
 }
 
+// A container with hooks that have nothing to do.
+class QuietHooks : public ContainerHooks {
+ public:
+  Result<std::unique_ptr<Run>> find(const HookedMoment&) override {
+    return std::make_unique<QuietRun>();
+  }
+
+ private:
+  struct QuietRun : Run {
+    Status before(const Progress&) override { return {}; }
+    void after(Outcome) override {}
+  };
+};
+
 int exit_code(Code code) {
   switch (code) {
     case Code::kNotFound:
@@ -185,8 +203,10 @@ int main_of(const std::string& folder, const std::string& verb, const std::strin
   if (!store) return std::fprintf(stderr, "%s\n", store.error().text.c_str()), 2;
   NamedLocks locks(folder + "/locks");
   const auto backends = testing::make_crash_backends(folder + "/volumes");
-  const auto service = make_volume_service(**store, locks, *backends);
-  const auto groups = make_volume_groups(**store, locks, *backends);
+  QuietHooks hooks;
+  const Environment environment{.hooks = &hooks};
+  const auto service = make_volume_service(**store, locks, *backends, environment);
+  const auto groups = make_volume_groups(**store, locks, *backends, environment);
   const auto done = of_group != group_verbs().end() ? of_group->second(*groups)
                                                     : found->second(*service, parse(options));
   if (!done)

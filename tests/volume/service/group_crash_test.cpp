@@ -21,6 +21,7 @@ struct Case {
   std::string name, verb;
   std::vector<std::string> before;
   std::size_t snapshots;  // of each volume, when the verb was done
+  std::string options = "backend=image,size=32m";
 };
 
 class GroupCrashTest : public ::testing::TestWithParam<Case> {
@@ -31,12 +32,25 @@ class GroupCrashTest : public ::testing::TestWithParam<Case> {
   std::string folder() const { return disk / fmt::format("s{}", round); }
   int run(const std::string& verb, const std::string& fault = "") const {
     return testing::run_program(
-        {CRASH_CHILD, folder(), verb, "backend=image,size=32m,label.group=stall"}, fault);
+        {CRASH_CHILD, folder(), verb, GetParam().options + ",label.group=stall"}, fault);
   }
   void prepare() {
     ++round;
     std::filesystem::create_directory(folder());
     for (const std::string& verb : GetParam().before) ASSERT_EQ(run(verb), 0) << verb;
+    if (is_mounted()) show_to_containers();
+  }
+  std::string in_container(const std::string& name) const { return disk / ("in-" + name); }
+  // A subvolume is in use once somebody has mounted it elsewhere.
+  void show_to_containers() const {
+    DiskService world(folder());
+    for (const std::string name : {"one", "two"}) {
+      const auto volume = world->inspect(name);
+      std::filesystem::create_directories(in_container(name));
+      ASSERT_EQ(::mount(volume->mountpoint.c_str(), in_container(name).c_str(), nullptr, MS_BIND,
+                        nullptr),
+                0);
+    }
   }
   bool is_mounted() const {
     return std::ranges::find(GetParam().before, "mount-two") != GetParam().before.end();
@@ -52,6 +66,7 @@ class GroupCrashTest : public ::testing::TestWithParam<Case> {
   }
   void clean(DiskService& world) const {
     for (const char* const name : {"one", "two"}) {
+      if (is_mounted()) EXPECT_EQ(::umount2(in_container(name).c_str(), 0), 0);
       (void)world->unmount(name, "docker", "a");
       const auto gone = world->remove(name);
       EXPECT_TRUE(gone) << gone.error().text;
@@ -68,6 +83,9 @@ TEST_P(GroupCrashTest, BothOrNoneAndNothingStaysFrozen) {
   ASSERT_EQ(run(plan.verb, "list:" + (disk / "points")), 0);
   const auto points = testing::read_points(disk / "points");
   ASSERT_FALSE(points.empty());
+  // a snapshot of what is in use is taken between the hooks of containers
+  EXPECT_EQ(std::ranges::count(points, "volume.hooks.before"),
+            is_mounted() && plan.verb == "group");
   {
     DiskService world(folder());
     clean(world);
@@ -75,8 +93,12 @@ TEST_P(GroupCrashTest, BothOrNoneAndNothingStaysFrozen) {
   for (const std::string& point : points) {
     SCOPED_TRACE(point);
     prepare();
-    if (run(plan.verb, point) != kKilled) continue;
+    const bool killed = run(plan.verb, point) == kKilled;
     DiskService world(folder());
+    if (!killed) {
+      clean(world);
+      continue;
+    }
     if (is_mounted())
       for (const char* const name : {"one", "two"}) expect_writable(world, name);
     const auto report = world->reconcile();
@@ -88,6 +110,9 @@ TEST_P(GroupCrashTest, BothOrNoneAndNothingStaysFrozen) {
       const std::string place = fmt::format("{}/volumes/vol/{}/snapshots", folder(), volume->id);
       const std::size_t there = testing::is_there(place) ? testing::entries_in(place) : 0;
       EXPECT_EQ(there, volume->snapshots.size());
+      if (GetParam().options == "backend=btrfs")
+        for (const Snapshot& snapshot : volume->snapshots)
+          EXPECT_TRUE(testing::is_there(place + "/" + snapshot.id + "/_data/x/y"));
     }
     // again: done, or there already (3), or gone already (1)
     EXPECT_THAT(run(plan.verb), AnyOf(0, 3, 1));
@@ -100,6 +125,11 @@ TEST_P(GroupCrashTest, BothOrNoneAndNothingStaysFrozen) {
 INSTANTIATE_TEST_SUITE_P(
     Verbs, GroupCrashTest,
     ::testing::Values(Case{"snapshot_of_mounted", "group", {"create-two", "mount-two"}, 1},
+                      Case{"snapshot_with_subvolumes_inside",
+                           "group",
+                           {"create-two", "nest-two", "mount-two"},
+                           1,
+                           "backend=btrfs"},
                       Case{"snapshot_at_rest", "group", {"create-two"}, 1},
                       Case{"drop", "group-drop", {"create-two", "mount-two", "group"}, 0},
                       Case{"rollback", "group-rollback", {"create-two", "group"}, 2}),

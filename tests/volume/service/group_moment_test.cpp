@@ -9,6 +9,7 @@
 
 #include "base/state/memory_store.h"
 #include "tests/support/fixed_backends.h"
+#include "tests/volume/inner_subvolumes.h"
 #include "tests/volume/loop_disk.h"
 #include "tests/volume/spec.h"
 #include "volume/backends/btrfs.h"
@@ -47,8 +48,9 @@ class Container {
 // Writes 1, 2, 3, ... to the first volume, makes it last, then to the second.
 class Writer {
  public:
-  Writer(const Container& first, const Container& second)
-      : first_(open_in(first)), second_(open_in(second)), thread_([this] { run(); }) {}
+  // `file`: the one in both that is written to
+  Writer(const Container& first, const Container& second, const std::string& file = "count")
+      : first_(open_in(first, file)), second_(open_in(second, file)), thread_([this] { run(); }) {}
   ~Writer() {
     stop_ = true;
     thread_.join();
@@ -57,9 +59,9 @@ class Writer {
   std::uint64_t written() const { return written_; }
 
  private:
-  static UniqueFd open_in(const Container& container) {
+  static UniqueFd open_in(const Container& container, const std::string& file) {
     return UniqueFd(
-        ::open((container.path() + "/count").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+        ::open((container.path() + "/" + file).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   }
   bool write(int fd, std::uint64_t count) {
     return ::pwrite(fd, &count, sizeof count, 0) == sizeof count && ::fdatasync(fd) == 0;
@@ -98,12 +100,18 @@ struct World {
     const auto made = testing::create_volume(*service, name, options);
     ASSERT_TRUE(made) << made.error().text;
   }
-  std::uint64_t count_in(const std::string& name, const Snapshot& snapshot) {
+  // A subvolume in a volume, as Docker in a container makes one for each layer.
+  void nest(const std::string& name, const std::string& inner) {
+    const auto folder = Folder::open(service->inspect(name)->mountpoint);
+    ASSERT_EQ(testing::make_subvolume(folder->fd(), inner), 0);
+  }
+  std::uint64_t count_in(const std::string& name, const Snapshot& snapshot,
+                         const std::string& in = "count") {
     const auto volume = service->inspect(name).value();
     const auto data = backends.find(volume).value()->open_data(volume, snapshot.id);
     EXPECT_TRUE(data) << data.error().text;
     std::uint64_t count = 0;
-    const UniqueFd file(::openat(data->get(), "count", O_RDONLY | O_CLOEXEC));
+    const UniqueFd file(::openat(data->get(), in.c_str(), O_RDONLY | O_CLOEXEC));
     EXPECT_TRUE(!file || ::pread(file.get(), &count, sizeof count, 0) >= 0);
     return count;
   }
@@ -209,6 +217,35 @@ TEST_F(GroupTest, EightBusySubvolumesComeIntoOneTransaction) {
       EXPECT_LE(count(k + 1), count(k));
       EXPECT_LE(count(k), count(k + 1) + 1);
     }
+  }
+}
+
+// Those inside are taken at the moment of the others: the writer goes from a subvolume in one volume
+// to one in the other, both of which have more beside it.
+TEST_F(GroupTest, SubvolumesInsideAreTakenAtTheSameMoment) {
+  for (const char* const name : {"first", "second"}) {
+    world.create(name, "btrfs");
+    world.nest(name, "layer");
+    world.nest(name, "idle");
+  }
+  world.create("third", "image");
+  const Container first(*world.service, "first"), second(*world.service, "second"),
+      third(*world.service, "third");
+  const Writer writer(first, second, "layer/count"), to_image(second, third);
+  while (writer.written() == 0 || to_image.written() == 0) std::this_thread::yield();
+  for (int round = 0; round < 3; ++round) {
+    const auto taken = world.groups->take("shop", "", {});
+    ASSERT_TRUE(taken) << taken.error().text;
+    ASSERT_EQ(taken->size(), 3U);
+    const auto count = [&](std::size_t which, const std::string& file) {
+      const VolumeSnapshot& one = (*taken)[which];
+      return world.count_in(one.volume.str(), one.snapshot, file);
+    };
+    EXPECT_GT(count(0, "layer/count"), 0U);
+    EXPECT_LE(count(1, "layer/count"), count(0, "layer/count"));
+    EXPECT_LE(count(0, "layer/count"), count(1, "layer/count") + 1);
+    EXPECT_LE(count(2, "count"), count(1, "count"));
+    EXPECT_LE(count(1, "count"), count(2, "count") + 1);
   }
 }
 
