@@ -52,11 +52,15 @@ Result<std::string> content_of(ChunkStore& store, const Chunk& chunk, const std:
               printable(path), bytes.error().text);
 }
 
-Status write_zeros(int fd, std::uint64_t count) {
+// The hole of a file may be larger than anybody waits for.
+Status write_zeros(int fd, std::uint64_t count, ProgressReporter& reporter) {
   static const std::string kBlock(kZeros, '\0');
-  for (; count > 0; count -= std::min<std::uint64_t>(count, kZeros))
-    TRY_STATUS(
-        write_out(fd, std::string_view(kBlock).substr(0, std::min<std::uint64_t>(count, kZeros))));
+  while (count > 0) {
+    const auto part = std::min<std::uint64_t>(count, kZeros);
+    TRY_STATUS(write_out(fd, std::string_view(kBlock).substr(0, part)));
+    TRY_STATUS(reporter.add(part));
+    count -= part;
+  }
   return {};
 }
 
@@ -131,12 +135,12 @@ Status BackupContent::read(int fd, const Progress& progress) const {
   std::uint64_t at = 0;
   for (const Chunk& chunk : wanted->chunks) {
     TRY(const auto bytes, content_of(store, chunk, path_));
-    TRY_STATUS(write_zeros(fd, chunk.offset - at));
+    TRY_STATUS(write_zeros(fd, chunk.offset - at, reporter));
     TRY_STATUS(write_out(fd, bytes));
     at = chunk.offset + chunk.length;
     TRY_STATUS(reporter.add(bytes.size()));
   }
-  return write_zeros(fd, wanted->entry.size - at);
+  return write_zeros(fd, wanted->entry.size - at, reporter);
 }
 
 // The files outside of the path that hard links below it lead to, by their paths.

@@ -159,6 +159,7 @@ class LocalStorage : public BackupStorage {
   void discard(const std::string& building) { ::unlinkat(tmp_->fd(), building.c_str(), 0); }
 
  private:
+  Result<Folder> folder_of(const std::string& name) const;
   Status flush_oldest(std::size_t left);
   void touch(const std::string& name);
 
@@ -272,6 +273,14 @@ void LocalStorage::touch(const std::string& name) {
   touched_.insert(slash == std::string::npos ? "." : name.substr(0, slash));
 }
 
+// The one that the file lies in: never through a link that somebody put in its place.
+Result<Folder> LocalStorage::folder_of(const std::string& name) const {
+  const std::size_t slash = name.find('/');
+  return top_->folder(slash == std::string::npos ? "." : name.substr(0, slash));
+}
+
+std::string name_in_folder(const std::string& name) { return name.substr(name.find('/') + 1); }
+
 // Flushes the files that were published first, until no more than `left` wait.
 Status LocalStorage::flush_oldest(std::size_t left) {
   for (;;) {
@@ -291,7 +300,10 @@ Status LocalStorage::flush_oldest(std::size_t left) {
 Status LocalStorage::publish(UniqueFd file, const std::string& building, const std::string& name) {
   const bool is_pack = name.starts_with("packs/");
   auto done = is_pack ? Status() : flush_file(file.get(), name);
-  if (done && ::renameat(tmp_->fd(), building.c_str(), top_->fd(), name.c_str()) != 0)
+  const auto folder = folder_of(name);
+  if (done && !folder) done = fail(folder.error());
+  if (done &&
+      ::renameat(tmp_->fd(), building.c_str(), folder->fd(), name_in_folder(name).c_str()) != 0)
     done = fail_errno(errno, fmt::format("publish {}/{}", path_, name));
   if (!done) {
     discard(building);
@@ -306,7 +318,8 @@ Status LocalStorage::publish(UniqueFd file, const std::string& building, const s
 }
 
 Status LocalStorage::remove(const std::string& name) {
-  if (::unlinkat(top_->fd(), name.c_str(), 0) != 0 && errno != ENOENT)
+  TRY(const auto folder, folder_of(name));
+  if (::unlinkat(folder.fd(), name_in_folder(name).c_str(), 0) != 0 && errno != ENOENT)
     return fail_errno(errno, fmt::format("remove {}/{}", path_, name));
   const std::lock_guard guard(mutex_);
   touch(name);
