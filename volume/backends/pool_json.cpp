@@ -2,6 +2,7 @@
 
 #include "base/json/fields.h"
 #include "base/json/format.h"
+#include "volume/backends/volume_json.h"
 
 namespace fairlead::volume {
 
@@ -27,7 +28,9 @@ std::string to_pool_json(const VolumePool& pool) { return json::dump(json::write
 Result<VolumePool> parse_pool_json(std::string_view text) {
   TRY(const auto document, json::parse(text));
   TRY_STATUS(status_of(json::read_format(document, "pool.json", kFormat)));
-  return json::read(document, kPool);
+  TRY(auto pool, json::read(document, kPool));
+  TRY_STATUS(check_written_id(pool.id));
+  return pool;
 }
 
 }  // namespace fairlead::volume

@@ -2,6 +2,7 @@
 
 #include "base/json/fields.h"
 #include "base/json/format.h"
+#include "base/text.h"
 
 namespace fairlead::volume {
 
@@ -39,6 +40,12 @@ constexpr auto kVolume =
 
 }  // namespace
 
+Status check_written_id(const std::string& id) {
+  const bool is_name = !id.empty() && id.front() != '.' &&
+                       id.find_first_of(std::string_view("/\0", 2)) == std::string::npos;
+  return is_name ? Status() : fail(Code::kInvalid, "{} is no id", shown(id));
+}
+
 std::string to_volume_json(const Volume& volume) {
   return json::dump(json::write(volume, kVolume));
 }
@@ -47,6 +54,8 @@ Result<Volume> parse_volume_json(std::string_view text) {
   TRY(const auto document, json::parse(text));
   TRY_STATUS(status_of(json::read_format(document, "volume.json", kFormat)));
   TRY(auto volume, json::read(document, kVolume));
+  TRY_STATUS(check_written_id(volume.id));
+  for (const Snapshot& snapshot : volume.snapshots) TRY_STATUS(check_written_id(snapshot.id));
   volume.phase = Phase::kReady;
   return volume;
 }

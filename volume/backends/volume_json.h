@@ -22,4 +22,7 @@ std::string to_volume_json(const Volume& volume);
 // this version cannot read are kept as `unread`. The volume's phase is kReady.
 Result<Volume> parse_volume_json(std::string_view text);
 
+// kInvalid for what cannot be the id of a volume, snapshot or pool: ids become names of folders.
+Status check_written_id(const std::string& id);
+
 }  // namespace fairlead::volume

@@ -29,6 +29,20 @@ TEST(VolumeJson, OtherTextsAreRefused) {
     EXPECT_FALSE(parse_volume_json(text)) << text;
 }
 
+// They become names of folders.
+TEST(VolumeJson, IdsThatLeadSomewhereAreRefused) {
+  for (const char* id : {"", ".", "..", "../x", "a/b", "/"}) {
+    const auto text = [&](const char* volume, const char* snapshot) {
+      return fmt::format(
+          R"({{"format":1,"id":"{}","name":"shop","backend":"dir","created":1,"snapshots":[{{"id":"{}","name":"monday","origin":"user","created":1}}]}})",
+          volume, snapshot);
+    };
+    EXPECT_TRUE(parse_volume_json(text("3f", "77")));
+    EXPECT_EQ(parse_volume_json(text(id, "77")).error().code, Code::kInvalid) << id;
+    EXPECT_EQ(parse_volume_json(text("3f", id)).error().code, Code::kInvalid) << id;
+  }
+}
+
 TEST(VolumeJson, ANewerFormatIsRefusedClearly) {
   EXPECT_EQ(parse_volume_json(R"({"format":2})").error().code, Code::kUnsupported);
 }
