@@ -280,6 +280,7 @@ bool SftpLink::listen_once() {
 }
 
 void SftpLink::listen() {
+  if (!take_messages()) return;  // what came together with the greeting
   while (listen_once()) {
   }
 }

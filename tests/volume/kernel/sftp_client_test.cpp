@@ -204,6 +204,17 @@ TEST_F(SftpClientTest, AServerThatSendsNonsenseIsLeft) {
   EXPECT_THAT(waited.error().text, HasSubstr("2147483647 bytes"));
 }
 
+TEST_F(SftpClientTest, NonsenseThatComesWithTheGreetingIsSeenAtOnce) {
+  const auto made = testing::connect(
+      {.server = {"/bin/sh", "-c",
+                  R"(printf '\0\0\0\5\2\0\0\0\3\177\377\377\377'; exec sleep 20)"}});
+  ASSERT_TRUE(made) << made.error().text;
+  auto stat = (*made)->stat("/");
+  const auto waited = (*made)->wait_attributes(stat, "stat");
+  ASSERT_FALSE(waited);
+  EXPECT_THAT(waited.error().text, HasSubstr("2147483647 bytes"));
+}
+
 TEST_F(SftpClientTest, NothingOfOursIsInheritedAndItEndsWithTheClient) {
   auto server = client();
   const pid_t pid = server->pid();
