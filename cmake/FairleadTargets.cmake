@@ -119,7 +119,7 @@ function(fairlead_test name)
   add_executable(${name} ${ARG_SOURCES})
   fairlead_options(${name})
   fairlead_use_pch(${name} test_headers)
-  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} fairlead_test_paths GTest::gtest GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS ${ARG_TIER} TIMEOUT 120 COST ${ARG_COST} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")

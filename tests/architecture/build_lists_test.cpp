@@ -6,6 +6,8 @@
 
 #include <fstream>
 
+#include "tests/support/paths.h"
+
 namespace fairlead::architecture {
 namespace {
 
@@ -13,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 TEST(BuildLists, NameEverySource) {
-  EXPECT_THAT(sources_not_built(FAIRLEAD_SOURCE_FOLDER), IsEmpty());
+  EXPECT_THAT(sources_not_built(fairlead::testing::source_path("")), IsEmpty());
 }
 
 TEST(BuildLists, AForgottenSourceIsFound) {

@@ -6,6 +6,8 @@
 
 #include <fstream>
 
+#include "tests/support/paths.h"
+
 namespace fairlead::architecture {
 namespace {
 
@@ -15,8 +17,9 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 TEST(Architecture, EveryIncludeOfTheSourcesIsAnAllowedArrow) {
-  const Report report = check_layers(FAIRLEAD_SOURCE_FOLDER);
-  EXPECT_GT(report.files, 50U) << "were the sources found in " << FAIRLEAD_SOURCE_FOLDER << "?";
+  const Report report = check_layers(fairlead::testing::source_path(""));
+  EXPECT_GT(report.files, 50U) << "were the sources found in " << fairlead::testing::source_path("")
+                               << "?";
   for (const Violation& violation : report.violations) ADD_FAILURE() << violation;
 }
 

@@ -9,13 +9,15 @@
 #include <sstream>
 
 #include "base/process.h"
+#include "tests/support/paths.h"
 
 namespace fairlead {
 namespace {
 
 // Passes the points `names` in a process whose FAIRLEAD_FAULT is `fault`.
 ProcessResult pass(const std::string& fault, std::vector<std::string> names) {
-  std::vector<std::string> words{"env", "FAIRLEAD_FAULT=" + fault, FAIRLEAD_FAULT_PROBE};
+  std::vector<std::string> words{"env", "FAIRLEAD_FAULT=" + fault,
+                                 fairlead::testing::built_path("tests/fault_probe")};
   words.insert(words.end(), names.begin(), names.end());
   auto done = run_process(words, std::chrono::seconds(10));
   EXPECT_TRUE(done) << done.error().text;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/paths.h"
 #include "volume/kernel/sftp_client.h"
 
 namespace fairlead::volume::testing {
@@ -28,8 +29,8 @@ inline Result<std::unique_ptr<SftpClient>> connect(const Line& line = {},
   std::vector<std::string> argv = line.server;
 #ifdef SLOW_LINE
   if (line.delay > 0 || line.after > 0) {
-    std::vector<std::string> slow{SLOW_LINE, std::to_string(line.delay), line.end,
-                                  std::to_string(line.after)};
+    std::vector<std::string> slow{fairlead::testing::built_path(SLOW_LINE),
+                                  std::to_string(line.delay), line.end, std::to_string(line.after)};
     argv.insert(argv.begin(), slow.begin(), slow.end());
   }
 #endif

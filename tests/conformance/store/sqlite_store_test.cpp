@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "tests/conformance/store/stores.h"
+#include "tests/support/paths.h"
 
 namespace fairlead::state {
 namespace {
@@ -193,10 +194,11 @@ TEST_F(SqliteStoreTest, AProcessKilledWhileItCommitsLeavesWholeCommits) {
 
 // Runs the program that writes one record, with a fault point armed.
 int write_with_fault(const std::string& path, const std::string& fault) {
+  const std::string writer = fairlead::testing::built_path("tests/store_writer");
   const pid_t child = ::fork();
   if (child == 0) {
     ::setenv("FAIRLEAD_FAULT", fault.c_str(), 1);
-    ::execl(FAIRLEAD_STORE_WRITER, FAIRLEAD_STORE_WRITER, path.c_str(), "k", "theirs", nullptr);
+    ::execl(writer.c_str(), writer.c_str(), path.c_str(), "k", "theirs", nullptr);
     ::_exit(127);
   }
   int status = 0;

@@ -16,6 +16,7 @@
 #include "tests/support/child_program.h"
 #include "tests/support/etcd_cluster.h"
 #include "tests/support/kernel_fixture.h"
+#include "tests/support/paths.h"
 #include "tests/support/tap.h"
 
 namespace fairlead::testing {
@@ -29,7 +30,8 @@ constexpr auto kMostWait = 60s;  // an emulated machine takes its time
 
 // Where the build has the daemon; elsewhere the one in PATH.
 std::string daemon_program() {
-  return std::filesystem::exists(FAIRLEADD) ? FAIRLEADD : "fairleadd";
+  const std::string built = built_path("bin/fairleadd");
+  return std::filesystem::exists(built) ? built : "fairleadd";
 }
 
 class EncryptedAgents : public KernelFixture {

@@ -7,6 +7,7 @@
 #include "base/json/json.h"
 #include "network/cluster/keys.h"
 #include "tests/support/golden.h"
+#include "tests/support/paths.h"
 
 namespace fairlead::network::cluster {
 namespace {
@@ -103,7 +104,8 @@ std::vector<state::Put> samples() {
 TEST(ClusterRecords, AreTheReviewedBytes) {
   std::string text;
   for (const state::Put& put : samples()) text += put.key + " " + put.value + "\n";
-  fairlead::testing::expect_golden(FAIRLEAD_GOLDEN_FOLDER "/records.txt", text);
+  fairlead::testing::expect_golden(
+      fairlead::testing::source_path("tests/golden/cluster/records.txt"), text);
 }
 
 template <class Value>

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "tests/network/nat/golden_cases.h"
+#include "tests/support/paths.h"
 
 namespace fairlead::nat {
 namespace {
@@ -56,7 +57,8 @@ std::string diff(const std::string& expected, const std::string& actual) {
 class Golden : public ::testing::TestWithParam<GoldenCase> {};
 
 TEST_P(Golden, RulesetIsTheReviewedOne) {
-  const std::string path = std::string(FAIRLEAD_GOLDEN_FOLDER) + "/" + GetParam().name + ".nft";
+  const std::string path =
+      fairlead::testing::source_path("tests/golden/nat/") + GetParam().name + ".nft";
   const NatState& state = GetParam().state;
   const TableFamily family = state.senders.empty() ? TableFamily::kInet : TableFamily::kBridge;
   const std::string rendered = without_version(render(state, {}, family), family);

@@ -4,6 +4,7 @@
 
 #include "plugin-api/cli/commands.h"
 #include "tests/plugin-api/cli/cli_fixture.h"
+#include "tests/support/paths.h"
 
 namespace fairlead::testing {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 using ::testing::Return;
 
 void expect_printed(const std::string& name, const std::string& text) {
-  expect_golden(std::string(FAIRLEAD_GOLDEN_CLI) + "/" + name + ".txt", text);
+  expect_golden(source_path("tests/golden/cli/") + name + ".txt", text);
 }
 
 struct Case {

@@ -6,6 +6,7 @@
 
 #include "tests/plugin-api/cni/client_process.h"
 #include "tests/plugin-api/cni/fake_daemon.h"
+#include "tests/support/paths.h"
 
 namespace fairlead::testing {
 namespace {
@@ -19,11 +20,13 @@ TEST(ClientStart, BesideAStaticProgramThatDoesNothing) {
       {"CNI_COMMAND", "ADD"}, {"CNI_CONTAINERID", "web"},   {"CNI_NETNS", "/proc/self/ns/net"},
       {"CNI_IFNAME", "eth0"}, {"CNI_PATH", "/opt/cni/bin"}, {"FAIRLEAD_RUN_DIR", folder.path()}};
   const std::pair<const char*, std::vector<double>> rows[] = {
-      {"static empty main", measure(STATIC_EMPTY, add, config, kRuns)},
-      {"fairlead-cni VERSION",
-       measure(CLIENT, {{"CNI_COMMAND", "VERSION"}}, R"({"cniVersion":"1.1.0"})", kRuns)},
-      {"fairlead-cni ADD and round trip", measure(CLIENT, add, config, kRuns)},
-      {"the same, linked with libc", measure(CLIENT_LIBC, add, config, kRuns)},
+      {"static empty main", measure(built_path("tests/static_empty"), add, config, kRuns)},
+      {"fairlead-cni VERSION", measure(built_path("bin/fairlead-cni"), {{"CNI_COMMAND", "VERSION"}},
+                                       R"({"cniVersion":"1.1.0"})", kRuns)},
+      {"fairlead-cni ADD and round trip",
+       measure(built_path("bin/fairlead-cni"), add, config, kRuns)},
+      {"the same, linked with libc",
+       measure(built_path("tests/fairlead-cni-libc"), add, config, kRuns)},
   };
   for (const auto& [name, times] : rows) {
     ASSERT_EQ(times.size(), static_cast<std::size_t>(kRuns)) << name << " failed";

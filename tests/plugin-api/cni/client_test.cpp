@@ -15,6 +15,7 @@
 #include "tests/plugin-api/cni/client_process.h"
 #include "tests/plugin-api/cni/fake_daemon.h"
 #include "tests/plugin-api/cni/recording_service.h"
+#include "tests/support/paths.h"
 
 namespace fairlead::testing {
 namespace {
@@ -381,10 +382,11 @@ TEST_P(Client, WithoutACommandSaysWhatItIs) {
   EXPECT_EQ(finished.err, cni::run(call_of(json::Json::object(), ""), service).err);
 }
 
-INSTANTIATE_TEST_SUITE_P(Built, Client, ::testing::Values(CLIENT, CLIENT_LIBC),
+INSTANTIATE_TEST_SUITE_P(Built, Client,
+                         ::testing::Values(built_path("bin/fairlead-cni"),
+                                           built_path("tests/fairlead-cni-libc")),
                          [](const auto& test) {
-                           return test.param == CLIENT ? std::string("as_shipped")
-                                                       : std::string("with_libc");
+                           return std::string(test.index == 0 ? "as_shipped" : "with_libc");
                          });
 
 }  // namespace

@@ -6,11 +6,12 @@
 
 #include "tests/plugin-api/docker/describe.h"
 #include "tests/plugin-api/docker/docker_fixture.h"
+#include "tests/support/paths.h"
 
 namespace fairlead::docker::testing {
 namespace {
 
-const std::string kFolder = FAIRLEAD_GOLDEN_DOCKER;
+const std::string kFolder = fairlead::testing::source_path("tests/golden/docker");
 
 template <auto Decode>
 std::string decoded(std::string_view body) {

@@ -9,6 +9,7 @@
 #include "plugin-api/native/forms.h"
 #include "tests/plugin-api/native/api_fixture.h"
 #include "tests/plugin-api/native/schema_validator.h"
+#include "tests/support/paths.h"
 
 namespace fairlead::testing {
 namespace {
@@ -18,7 +19,7 @@ using ::testing::Return;
 
 const Json& openapi() {
   static const Json document = [] {
-    std::ifstream file(FAIRLEAD_OPENAPI);
+    std::ifstream file(fairlead::testing::source_path("plugin-api/native/openapi.json"));
     return Json::parse(std::string{std::istreambuf_iterator<char>(file), {}});
   }();
   return document;

@@ -10,6 +10,7 @@
 #include "base/json/json.h"
 #include "tests/plugin-api/cni/client_process.h"
 #include "tests/plugin-api/cni/fake_daemon.h"
+#include "tests/support/paths.h"
 
 namespace fairlead::testing {
 namespace {
@@ -149,7 +150,9 @@ TEST_P(PodmansClient, DoesNotTakeRootlessCalls) {
     EXPECT_THAT(error_of(finished), HasSubstr("sudo podman"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Builds, PodmansClient, ::testing::Values(CLIENT, CLIENT_LIBC),
+INSTANTIATE_TEST_SUITE_P(Builds, PodmansClient,
+                         ::testing::Values(built_path("bin/fairlead-netavark"),
+                                           built_path("tests/fairlead-netavark-libc")),
                          [](const auto& test) {
                            return std::string(test.index == 0 ? "WithoutTheCLibrary"
                                                               : "WithTheCLibrary");

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/plugin-api/netavark/recording_service.h"
+#include "tests/support/paths.h"
 
 namespace fairlead::testing {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 class Golden : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Golden, AsksTheCoreAndAnswersPodmanAsWrittenDown) {
-  const std::filesystem::path folder = GOLDEN_FOLDER;
+  const std::filesystem::path folder = source_path("tests/golden/netavark");
   const auto input = json::parse(read_golden(folder / (GetParam() + ".input.json")));
   ASSERT_TRUE(input) << input.error().text;
   PodmanService service;
@@ -37,7 +38,8 @@ TEST_P(Golden, AsksTheCoreAndAnswersPodmanAsWrittenDown) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Netavark, Golden,
-                         ::testing::ValuesIn(golden_cases(GOLDEN_FOLDER, ".input.json")),
+                         ::testing::ValuesIn(golden_cases(source_path("tests/golden/netavark"),
+                                                          ".input.json")),
                          [](const auto& test) { return parameter_name(test.param); });
 
 }  // namespace

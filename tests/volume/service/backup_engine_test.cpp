@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/host.h"
+#include "tests/support/paths.h"
 #include "tests/volume/spec.h"
 #include "tests/volume/tree_facts.h"
 #include "volume/kernel/folder.h"
@@ -91,7 +92,7 @@ struct BackupEngineTest : ::testing::Test {
 struct OldFolderTest : BackupEngineTest {
   void SetUp() override {
     BackupEngineTest::SetUp();
-    std::filesystem::copy(std::string(FAIRLEAD_SOURCES) + "/" + kOldFolder, place.folder,
+    std::filesystem::copy(fairlead::testing::source_path(kOldFolder), place.folder,
                           std::filesystem::copy_options::recursive);
   }
 };

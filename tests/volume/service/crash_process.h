@@ -9,17 +9,19 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/paths.h"
 #include "tests/volume/scratch.h"
 
 namespace fairlead::volume::testing {
 
 inline constexpr int kKilled = 128 + SIGKILL;
 
-// Runs the program with FAIRLEAD_FAULT=<fault> and returns its exit code, 128 + signal when it was
-// killed, -1 when it could not be started.
+// Runs the program words[0] of the build's folder with FAIRLEAD_FAULT=<fault> and returns its exit
+// code, 128 + signal when it was killed, -1 when it could not be started.
 inline int run_program(std::vector<std::string> words, const std::string& fault) {
   std::string variable = "FAIRLEAD_FAULT=" + fault, path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
   std::vector<char*> argv, environment{variable.data(), path.data(), nullptr};
+  words[0] = fairlead::testing::built_path(words[0]);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   pid_t pid = 0;

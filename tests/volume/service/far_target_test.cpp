@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "base/process.h"
+#include "tests/support/paths.h"
 #include "tests/volume/scratch.h"
 #include "tests/volume/service/storage_files.h"
 #include "tests/volume/sftp_server.h"
@@ -95,10 +96,11 @@ class S3Server {
     const std::vector<std::string> up{"ip", "link", "set", "lo", "up"};
     ready_ = ::unshare(CLONE_NEWNET) == 0 && run_process(up, std::chrono::seconds(10)).has_value();
     if (!ready_) return;
+    const std::string server = fairlead::testing::source_path("tests/support/s3_server.py");
     pid_ = ::fork();
     if (pid_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      ::execlp("python3", "python3", S3_SERVER, folder.c_str(), "4568", nullptr);
+      ::execlp("python3", "python3", server.c_str(), folder.c_str(), "4568", nullptr);
       ::_exit(127);
     }
     for (int attempt = 0; attempt < 600 && !answers(); ++attempt) ::usleep(50'000);
