@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "tests/support/paths.h"
+
 namespace fairlead::architecture {
 namespace {
 
@@ -12,7 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 TEST(FieldStructs, HaveNamesOfTheirOwn) {
-  EXPECT_THAT(field_structs_named_twice(FAIRLEAD_SOURCE_FOLDER), IsEmpty());
+  EXPECT_THAT(field_structs_named_twice(fairlead::testing::source_path("")), IsEmpty());
 }
 
 TEST(FieldStructs, TwoOfOneNameAreFound) {
