@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Volumes beside what people use today, on the disk below --folder, in one run.
 
-    tests/bench/volume_bench.py [--bin DIR] [--folder DIR] [--gib N] [--runs N] [--seconds N] [verbs many snapshot backup fio]
+    tests/bench/volume_bench.py [--bin DIR] [--folder DIR] [--gib N] [--files N] [--runs N] [--seconds N] [verbs many snapshot backup fio]
 
     verbs      create + mount + unmount + remove of dir and image; create + rm through Docker beside its local driver
     many       with 5,000 volumes, 300 of them images that are mounted: lists, status, the daemon's start, memory and what it does at rest,
                beside a dockerd with as many volumes of its local driver
     snapshot   snapshot and clone of a volume of N GiB beside cp
     backup     a first backup of N GiB (half text, half random), unchanged, after 1 % was changed, verify and restore, beside restic,
-               tar --zstd and cp; 100,000 files that did not change beside find; the memory that each takes
+               tar --zstd and cp; many files (100,000, or --files N) that did not change beside find; the memory that each takes
     fio        a database's writes and a long write in volumes beside the folder's own file system
 
 Needs root, the programs of the release build, and the packages in tests/bench/packages.txt (it installs what is missing).
@@ -38,6 +38,7 @@ def main():
     parser.add_argument("--bin", default=str(ROOT / "build" / "release" / "bin"))
     parser.add_argument("--folder", default="/var/tmp")
     parser.add_argument("--gib", type=int, default=10)
+    parser.add_argument("--files", type=int, default=100_000, help="that did not change")
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--seconds", type=int, default=3, help="of each run of fio")
     parser.add_argument("parts", nargs="*")
@@ -425,20 +426,20 @@ def backups(bed, options):
     print(f"  stored: fairlead {peers.stored('ours'):.0f} MiB, restic {peers.stored('restic'):.0f} MiB", flush=True)
     bed.volume("Unmount", "big", ID="bench")
     bed.fairlead("volume", "rm", "big")
-    many_files(bed, turns)
+    many_files(bed, turns, options.files)
 
 
-def many_files(bed, turns):
-    """100,000 files that did not change, beside a program that only asks the kernel for the time of each."""
+def many_files(bed, turns, count):
+    """Files that did not change, a hundred in a folder, beside a program that only asks the kernel for the time of each."""
     data = bed.mounted("many")
-    for folder in range(1000):
+    for folder in range(count // 100):
         (data / f"folder-{folder:04}").mkdir()
         for number in range(100):
             (data / f"folder-{folder:04}" / f"some-file-{number:03}").write_bytes(b"%d of %d" % (number, folder))
     os.sync()
     time.sleep(2)  # what changed in the last second is read again
     peers = Peers(bed, "many", data)
-    first, again = Table("first backup of 100,000 small files"), Table("100,000 files that did not change")
+    first, again = Table(f"first backup of {count:,} small files"), Table(f"{count:,} files that did not change")
     peers.back_up(first)
     time.sleep(2)
     for _ in range(2 * turns + 1):
