@@ -232,5 +232,5 @@ class Trees(HostCase):
         self.nested("longer", ["d" * 250] * 3000)
         for words in ("volume backup longer --to /run/host/deep-backup", "volume restore longer --from /run/host/deep-backup --as again",
                       "volume clone longer twin"):
-            done = self.host.exec("sh", "-c", f'ulimit -v 900000; exec {bin_folder() / "fairlead"} {words}', timeout=120)
+            done = self.host.exec("sh", "-c", f'ulimit -v 900000; exec {bin_folder() / "fairlead"} {words}', timeout=600)
             self.assertEqual(0, done.code, f"{words}: {done.err}")
