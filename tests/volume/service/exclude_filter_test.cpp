@@ -26,13 +26,13 @@ struct ExcludeFilterTest : ::testing::Test {
     const ExcludeFilter filter(excludes);
     std::vector<std::string> paths;
     WalkNotes notes;
-    const auto walked = walk_tree(
-        top->fd(),
-        [&](TreeCursor& cursor) -> Status {
-          if (!cursor.seen().path.empty()) paths.push_back(cursor.seen().path);
-          return {};
-        },
-        notes, Hollow::kNote, &filter);
+    const auto walked = walk_tree(top->fd(),
+                                  [&](TreeCursor& cursor) -> Status {
+                                    if (!cursor.seen().path.empty())
+                                      paths.push_back(cursor.seen().path);
+                                    return {};
+                                  },
+                                  notes, {.filter = &filter});
     EXPECT_TRUE(walked) << walked.error().text;
     EXPECT_THAT(notes.lines, IsEmpty());
     return paths;
@@ -76,13 +76,12 @@ TEST_F(ExcludeFilterTest, AFileWhoseFirstNameIsLeftOutIsKeptUnderTheNext) {
   const ExcludeFilter filter(excludes);
   WalkNotes notes;
   std::vector<std::string> links;
-  ASSERT_TRUE(walk_tree(
-      top->fd(),
-      [&](TreeCursor& cursor) -> Status {
-        links.push_back(cursor.seen().hard_link);
-        return {};
-      },
-      notes, Hollow::kNote, &filter));
+  ASSERT_TRUE(walk_tree(top->fd(),
+                        [&](TreeCursor& cursor) -> Status {
+                          links.push_back(cursor.seen().hard_link);
+                          return {};
+                        },
+                        notes, {.filter = &filter}));
   EXPECT_THAT(links, ElementsAre("", ""));
 }
 
