@@ -209,7 +209,7 @@ inline void make_odd_tree(const std::string& top) {
 }
 
 // A file below folders whose path no call of the kernel takes at once, and the file's content.
-inline constexpr int kDeepLevels = 25, kVeryDeepLevels = 1500;
+inline constexpr int kDeepLevels = 25, kVeryDeepLevels = 700;
 inline void make_deep_file(const std::string& top, const std::string& content,
                            int levels = kDeepLevels) {
   UniqueFd at(::open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
