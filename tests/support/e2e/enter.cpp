@@ -90,8 +90,7 @@ void enter(const char* process, const char* net) {
 // None is ignored any more; SIGKILL and SIGSTOP cannot be.
 void reset_signals() {
   constexpr int kSignals = 64;
-  static const long
-      to_default[4]{};  // a struct sigaction of the kernel's: SIG_DFL, flags, restorer, mask
+  static const long to_default[4]{};  // the kernel's struct sigaction: SIG_DFL, without flags
   for (int signal = 1; signal <= kSignals; ++signal)
     call(SYS_rt_sigaction, signal, to_default, 0, sizeof(long));
 }
@@ -107,10 +106,10 @@ void run() {
   for (int i = 1; i <= 3; ++i)
     if (arguments[i] == nullptr) fail("usage: enter PID NET COMMAND", "...");
   enter(arguments[1], arguments[2]);
+  reset_signals();  // before there is a child that somebody may send one to
   const long child = call(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   if (child < 0) fail("cannot start", arguments[3]);
   if (child == 0) {
-    reset_signals();
     become(arguments + 3);
     fail("cannot run", arguments[3]);
   }
