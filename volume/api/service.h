@@ -238,9 +238,9 @@ class VolumeArchives {
   // volumes still have.
   virtual Result<RepairReport> repair(const BackupPlace& place, const Progress& progress) = 0;
 
-  // Makes the backups that are due by the option `backup` of volumes, one after the other, and
-  // removes old ones. Backups that fail are noted in their volumes and tried again later. The
-  // daemon calls it about once a minute.
+  // Makes the backups that are due by the option `backup` of volumes, side by side where they go to
+  // different servers, and removes old ones. Those that fail are noted in their volumes and tried
+  // again later. The daemon calls it about once a minute. `progress`: by one thread at a time.
   virtual Result<ReconcileReport> keep_backups(const Progress& progress) = 0;
 };
 
