@@ -36,19 +36,43 @@ void replace_ssh(const std::string& folder) {
   ::setenv("FAIRLEAD_SSH", program.c_str(), 1);
 }
 
-// The content is another one, but for a little.
-Status replace(testing::ArchiveWorld& world) {
+// The content is another one; but for a little, or altogether.
+enum class Replaced { kMost, kAll };
+Status replace(testing::ArchiveWorld& world, Replaced how) {
   TRY(const auto mounted, world.service->mount("shop", "test", "replace"));
+  if (how == Replaced::kAll) testing::write_text(mounted.mountpoint + "/a/one", "another");
   testing::write_text(mounted.mountpoint + "/a/b/two", testing::noise(100'000, 4));
   return world.service->unmount("shop", "test", "replace");
 }
 
 // The oldest backup goes; where it is gone already, what is left of it.
-Status remove_oldest(testing::ArchiveWorld& world, const std::string& backup) {
+Status remove_oldest(testing::ArchiveWorld& world, const BackupPlace& backup) {
   TRY(const auto backups, world.archives->backups(backup));
   if (backups.size() > 1)
     return world.archives->remove_backups(backup, {backups.front().id}, {}, {}).map(kNothing);
   return world.archives->prune(backup, "", {}, {}, {}).map(kNothing);
+}
+
+Status lose(const std::string& backup) {
+  std::filesystem::remove_all(backup + "/packs");
+  std::filesystem::create_directory(backup + "/packs");
+  return {};
+}
+
+Status seal(const std::string& key) {
+  testing::write_text(key, testing::noise(64, 5));
+  std::filesystem::permissions(key, std::filesystem::perms::owner_read);
+  return {};
+}
+
+Status keep_newest(testing::ArchiveWorld& world, const BackupPlace& backup) {
+  return world.archives->back_up("shop", backup, {.keep = Retention{.last = 1}}, {}).map(kNothing);
+}
+
+Status restore(testing::ArchiveWorld& world, const BackupPlace& backup) {
+  TRY(const auto backups, world.archives->backups(backup));
+  return world.archives->restore(testing::ArchiveWorld::spec("copy"), backup, backups.back().id, {})
+      .map(kNothing);
 }
 
 Status damage(const std::string& backup) {
@@ -60,7 +84,7 @@ Status damage(const std::string& backup) {
   return {};
 }
 
-Status repair(testing::ArchiveWorld& world, const std::string& backup) {
+Status repair(testing::ArchiveWorld& world, const BackupPlace& backup) {
   TRY(const auto report, world.archives->repair(backup, {}));
   if (report.findings.empty()) return {};
   return fail(Code::kInvalid, "{}", report.findings.front());
@@ -74,36 +98,32 @@ Status keep_plans(testing::ArchiveWorld& world) {
 
 Status run(testing::ArchiveWorld& world, const std::string& folder, const std::string& verb) {
   const std::string file = folder + "/archive", backup = folder + "/backup";
-  const std::string far = "sftp:nas:" + backup;
+  const BackupPlace here = testing::backup_place(folder);
+  const BackupPlace far = testing::backup_place(folder, "sftp:nas:" + backup);
+  if (verb == "seal") return seal(folder + "/key");
   if (verb == "fill") return fill(world);
   if (verb == "fill-image") return fill(world, {{"backend", "image"}, {"size", "64m"}});
   if (verb == "fill-plan") return fill(world, {{"backup", "daily:1@" + backup}});
   if (verb == "change") return change(world);
-  if (verb == "replace") return replace(world);
+  if (verb == "replace") return replace(world, Replaced::kMost);
+  if (verb == "replace-all") return replace(world, Replaced::kAll);
+  if (verb == "lose") return lose(backup);
+  if (verb == "free") return world.archives->prune(here, "", {}, {}, {}).map(kNothing);
   if (verb == "damage") return damage(backup);
-  if (verb == "rm") return remove_oldest(world, backup);
+  if (verb == "rm") return remove_oldest(world, here);
   if (verb == "prune")
-    return world.archives->prune(backup, "shop", Retention{.last = 1}, {}, {}).map(kNothing);
-  if (verb == "keep")
-    return world.archives->back_up("shop", backup, {.keep = Retention{.last = 1}}, {})
-        .map(kNothing);
-  if (verb == "repair") return repair(world, backup);
+    return world.archives->prune(here, "shop", Retention{.last = 1}, {}, {}).map(kNothing);
+  if (verb == "keep") return keep_newest(world, here);
+  if (verb == "keep-far") return keep_newest(world, far);
+  if (verb == "repair") return repair(world, here);
   if (verb == "plan") return keep_plans(world);
   if (verb == "export") return world.export_to("shop", file).map(kNothing);
   if (verb == "import")
     return world.import_from(testing::ArchiveWorld::spec("copy"), file).map(kNothing);
-  if (verb == "backup") return world.archives->back_up("shop", backup, {}).map(kNothing);
+  if (verb == "backup") return world.archives->back_up("shop", here, {}).map(kNothing);
   if (verb == "backup-far") return world.archives->back_up("shop", far, {}).map(kNothing);
-  if (verb == "restore-far")
-    return world.archives
-        ->restore(testing::ArchiveWorld::spec("copy"), far,
-                  world.archives->backups(far).value().back().id, {})
-        .map(kNothing);
-  if (verb == "restore")
-    return world.archives
-        ->restore(testing::ArchiveWorld::spec("copy"), backup,
-                  world.archives->backups(backup).value().back().id, {})
-        .map(kNothing);
+  if (verb == "restore") return restore(world, here);
+  if (verb == "restore-far") return restore(world, far);
   return fail(Code::kInvalid, "unknown verb {}", verb);
 }
 

@@ -31,7 +31,16 @@ int run_child(const std::string& folder, const std::string& verb, const std::str
 struct Case {
   std::string verb;
   std::vector<std::string> before;
+  std::string more = {};  // in the name
 };
+
+void PrintTo(const Case& row, std::ostream* out) { *out << row.verb << row.more; }
+
+std::string name_of(const ::testing::TestParamInfo<Case>& row) {
+  std::string name = row.param.verb + row.param.more;
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
 
 class ArchiveCrashTest : public ::testing::TestWithParam<Case> {
  protected:
@@ -40,36 +49,43 @@ class ArchiveCrashTest : public ::testing::TestWithParam<Case> {
     if (GetParam().verb.ends_with("far") && !testing::has_sftp_server())
       GTEST_SKIP() << "openssh-sftp-server is not installed";
   }
-  static void prepare(const std::string& folder) {
-    for (const std::string& verb : GetParam().before) ASSERT_EQ(run_child(folder, verb), 0) << verb;
-  }
   // Each point once: the passages of one point differ in the entry only.
-  static std::set<std::string> points() {
-    const Scratch scratch(Where::kMemory);
-    prepare(scratch.path());
-    EXPECT_EQ(run_child(scratch.path(), GetParam().verb, "list:" + (scratch / "points")), 0);
+  std::set<std::string> points() {
+    for (const std::string& verb : GetParam().before)
+      EXPECT_EQ(run_child(folder.path(), verb), 0) << verb;
+    folder.keep();
+    const std::string list = folder.path() + "/points";
+    EXPECT_EQ(run_child(folder.path(), GetParam().verb, "list:" + list), 0);
     std::set<std::string> found;
-    std::ifstream file(scratch / "points");
-    for (std::string line; std::getline(file, line);) found.insert(line);
+    for (const std::string& point : testing::read_points(list))
+      found.insert(point.substr(0, point.rfind(':')));
+    EXPECT_FALSE(found.empty());
     return found;
   }
+  void die_at(const std::string& point) {
+    folder.bring_back();
+    ASSERT_EQ(run_child(folder.path(), GetParam().verb, point), kKilled);
+  }
+  bool is_made() const { return ArchiveWorld(folder.path()).service->inspect("copy").has_value(); }
   static bool makes_a_volume() {
     return GetParam().verb == "import" || GetParam().verb.starts_with("restore");
   }
 
-  static void check(const std::string& folder) {
-    ArchiveWorld world(folder);
+  void check() const {
+    const std::string path = folder.path();
+    ArchiveWorld world(path);
     const auto report = world.service->reconcile();
     ASSERT_TRUE(report);
     EXPECT_TRUE(report->failures.empty()) << report->failures.front();
-    EXPECT_EQ(testing::entries_in(folder + "/volumes/vol"), world.service->list()->size());
-    EXPECT_EQ(testing::entries_in(folder + "/volumes/tmp"), 0U);
+    EXPECT_EQ(testing::entries_in(path + "/volumes/vol"), world.service->list()->size());
+    EXPECT_EQ(testing::entries_in(path + "/volumes/tmp"), 0U);
     if (world.service->inspect("copy")) {
       EXPECT_EQ(world.facts("copy"), world.facts("shop"));
     }
-    if (testing::is_there(folder + "/backup/fairlead-backup.json")) {
-      const auto verified = world.archives->verify(folder + "/backup", "", {});
-      if (world.archives->backups(folder + "/backup")->empty()) {  // killed before there was one
+    if (testing::is_there(path + "/backup/fairlead-backup.json")) {
+      const auto verified = world.archives->verify(testing::backup_place(path), "", {});
+      if (world.archives->backups(testing::backup_place(path))
+              ->empty()) {  // killed before there was one
         ASSERT_FALSE(verified);
         EXPECT_EQ(verified.error().code, Code::kNotFound) << verified.error().text;
         return;
@@ -78,34 +94,25 @@ class ArchiveCrashTest : public ::testing::TestWithParam<Case> {
       EXPECT_TRUE(verified->clean) << verified->findings.front();
     }
   }
+
+  Scratch scratch{Where::kMemory};
+  testing::CrashFolder folder{scratch.path()};
 };
 
-TEST_P(ArchiveCrashTest, KilledAnywhereTheSameCallAgainSucceeds) {
-  const auto all = points();
-  ASSERT_FALSE(all.empty());
-  for (const std::string& point : all) {
-    SCOPED_TRACE(point);
-    const Scratch scratch(Where::kMemory);
-    prepare(scratch.path());
-    ASSERT_EQ(run_child(scratch.path(), GetParam().verb, point), kKilled);
-    check(scratch.path());
-    const bool was_done = makes_a_volume() && ArchiveWorld(scratch.path()).service->inspect("copy");
-    EXPECT_EQ(run_child(scratch.path(), GetParam().verb), was_done ? 1 : 0);
-    check(scratch.path());
-    EXPECT_EQ(ArchiveWorld(scratch.path()).service->inspect("copy").has_value(), makes_a_volume());
-  }
-}
-
-TEST_P(ArchiveCrashTest, KilledAndCalledAgainWithoutAReconcile) {
+TEST_P(ArchiveCrashTest, TheSameCallAgainSucceedsAndSoDoesAReconcileFirst) {
   for (const std::string& point : points()) {
     SCOPED_TRACE(point);
-    const Scratch scratch(Where::kMemory);
-    prepare(scratch.path());
-    ASSERT_EQ(run_child(scratch.path(), GetParam().verb, point), kKilled);
-    const int again = run_child(scratch.path(), GetParam().verb);
+    die_at(point);
+    const int again = run_child(folder.path(), GetParam().verb);
     EXPECT_TRUE(again == 0 || (again == 1 && makes_a_volume()));
-    check(scratch.path());
-    EXPECT_EQ(ArchiveWorld(scratch.path()).service->inspect("copy").has_value(), makes_a_volume());
+    check();
+    EXPECT_EQ(is_made(), makes_a_volume());
+    die_at(point);
+    check();
+    const bool was_done = makes_a_volume() && is_made();
+    EXPECT_EQ(run_child(folder.path(), GetParam().verb), was_done ? 1 : 0);
+    check();
+    EXPECT_EQ(is_made(), makes_a_volume());
   }
 }
 
@@ -114,12 +121,10 @@ INSTANTIATE_TEST_SUITE_P(Verbs, ArchiveCrashTest,
                                            Case{"import", {"fill", "export"}},
                                            Case{"backup", {"fill"}}, Case{"backup-far", {"fill"}},
                                            Case{"restore-far", {"fill", "backup-far"}},
-                                           Case{"restore", {"fill", "backup"}}),
-                         [](const auto& plan) {
-                           std::string name = plan.param.verb;
-                           std::erase(name, '-');
-                           return name;
-                         });
+                                           Case{"restore", {"fill", "backup"}},
+                                           Case{"backup", {"seal", "fill"}, "-sealed"},
+                                           Case{"restore", {"seal", "fill", "backup"}, "-sealed"}),
+                         name_of);
 
 // ---- backup folders kept in order
 
@@ -129,11 +134,11 @@ class KeepingCrashTest : public ArchiveCrashTest {
   // `done`: the newest backup has the content of now.
   static void expect_whole(const std::string& folder, bool done) {
     ArchiveWorld world(folder);
-    const auto backups = world.archives->backups(folder + "/backup");
+    const BackupPlace place = testing::backup_place(folder);
+    const auto backups = world.archives->backups(place);
     ASSERT_TRUE(backups) << backups.error().text;
     for (const BackupInfo& one : *backups) {
-      const auto restored =
-          world.archives->restore(ArchiveWorld::spec("copy"), folder + "/backup", one.id, {});
+      const auto restored = world.archives->restore(ArchiveWorld::spec("copy"), place, one.id, {});
       ASSERT_TRUE(restored) << restored.error().text;
       if (done && one.id == backups->back().id) {
         EXPECT_EQ(world.facts("copy"), world.facts("shop"));
@@ -142,7 +147,7 @@ class KeepingCrashTest : public ArchiveCrashTest {
     }
   }
   static void expect_nothing_left(const std::string& folder) {
-    const auto opened = BackupFolder::prepare(folder + "/backup");
+    const auto opened = BackupFolder::prepare(testing::backup_place(folder));
     ASSERT_TRUE(opened) << opened.error().text;
     std::set<Digest> listed;
     const auto listing = opened->list();
@@ -158,26 +163,29 @@ class KeepingCrashTest : public ArchiveCrashTest {
 TEST_P(KeepingCrashTest, KilledAnywhereEveryBackupIsWholeAndTheNextCallFreesTheRest) {
   for (const std::string& point : points()) {
     SCOPED_TRACE(point);
-    const Scratch scratch(Where::kMemory);
-    prepare(scratch.path());
-    ASSERT_EQ(run_child(scratch.path(), GetParam().verb, point), kKilled);
-    const bool has_backups = testing::is_there(scratch / "backup/fairlead-backup.json");
-    if (is_whole_meanwhile() && has_backups) expect_whole(scratch.path(), false);
-    ASSERT_EQ(run_child(scratch.path(), GetParam().verb), 0);
-    expect_whole(scratch.path(), true);
-    expect_nothing_left(scratch.path());
-    check(scratch.path());
+    die_at(point);
+    const bool has_backups = testing::is_there(folder.path() + "/backup/fairlead-backup.json");
+    if (is_whole_meanwhile() && has_backups) expect_whole(folder.path(), false);
+    ASSERT_EQ(run_child(folder.path(), GetParam().verb), 0);
+    expect_whole(folder.path(), true);
+    expect_nothing_left(folder.path());
+    check();
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Keeping, KeepingCrashTest,
-    ::testing::Values(Case{"rm", {"fill", "backup", "replace", "backup"}},
-                      Case{"prune", {"fill", "backup", "replace", "backup", "backup"}},
-                      Case{"keep", {"fill", "backup", "replace"}},
-                      Case{"repair", {"fill", "backup", "change", "backup", "damage"}},
-                      Case{"plan", {"fill-plan"}}),
-    [](const auto& plan) { return plan.param.verb; });
+    ::testing::Values(
+        Case{"rm", {"fill", "backup", "replace", "backup"}},
+        Case{"prune", {"fill", "backup", "replace", "backup", "backup"}},
+        Case{"keep", {"fill", "backup", "replace"}},
+        Case{"repair", {"fill", "backup", "change", "backup", "damage"}},
+        Case{"rm", {"fill", "backup", "replace-all", "backup"}, "-all"},
+        Case{"free", {"fill", "backup", "lose", "change", "backup"}},
+        Case{"keep-far", {"fill", "backup", "replace"}},
+        Case{"prune", {"seal", "fill", "backup", "replace", "backup", "backup"}, "-sealed"},
+        Case{"plan", {"fill-plan"}}),
+    name_of);
 
 // Where blocks can be shared the content of now is read from a snapshot, also while it is in use.
 TEST(ArchiveSourceTest, ASnapshotThatAKilledExportLeftGoesWithTheNext) {

@@ -16,6 +16,16 @@
 
 namespace fairlead::volume::testing {
 
+// The folder of backups of a world; encrypted when there is a key.
+inline BackupPlace backup_place(const std::string& folder, const std::string& target) {
+  BackupPlace place(target);
+  if (is_there(folder + "/key")) place.key_file = folder + "/key";
+  return place;
+}
+inline BackupPlace backup_place(const std::string& folder) {
+  return backup_place(folder, folder + "/backup");
+}
+
 struct ArchiveWorld {
   explicit ArchiveWorld(const std::string& folder, const Environment& environment = {})
       : store(state::open_sqlite_store(folder + "/state.db").value()),

@@ -2,7 +2,11 @@
 // <verb> [<option>=<value>,...]. The options are those of `create`. Exit code: 0, 1 for not found,
 // 3 for exists, 4 for unsupported, 5 for any other error.
 #include <fcntl.h>
+#include <linux/types.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <xfs/xfs.h>
 
 #include <cstdio>
 #include <functional>
@@ -69,6 +73,41 @@ Status make_subvolumes(VolumeService& service, const std::string& name) {
   return service.unmount(name, "test", "writer");
 }
 
+// As when a write of its log fails on a disk below that is full.
+Status shut_down(VolumeService& service) {
+  TRY(const auto volume, service.mount("shop", "docker", "a"));
+  const UniqueFd top(::open(volume.mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  std::uint32_t how = XFS_FSOP_GOING_FLAGS_NOLOGFLUSH;
+  if (::ioctl(top.get(), XFS_IOC_GOINGDOWN, &how) != 0) return fail_errno(errno, "shut xfs down");
+  return {};
+}
+
+// What a container has run before and after a snapshot: a line in a file each.
+class NotedHooks : public ContainerHooks {
+ public:
+  explicit NotedHooks(std::string path) : path_(std::move(path)) {}
+  Result<std::unique_ptr<Run>> find(const HookedMoment&) override {
+    return std::make_unique<Noted>(path_);
+  }
+
+ private:
+  class Noted : public Run {
+   public:
+    explicit Noted(std::string path) : path_(std::move(path)) {}
+    Status before(const Progress&) override { return note("before\n"); }
+    void after(Outcome) override { (void)note("after\n"); }
+
+   private:
+    Status note(const std::string& line) {
+      const UniqueFd file(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+      if (::write(file.get(), line.data(), line.size()) < 0) return fail_errno(errno, "note");
+      return {};
+    }
+    std::string path_;
+  };
+  std::string path_;
+};
+
 // Two volumes with one label.
 Status each_of_two(const std::function<Status(const std::string& name)>& act) {
   for (const char* const name : {"one", "two"}) TRY_STATUS(act(name));
@@ -122,11 +161,16 @@ const std::map<std::string, Verb>& verbs() {
        [](VolumeService& s, const Options&) {
          return each_of_two([&](const std::string& name) { return make_subvolumes(s, name); });
        }},
+      {"mount-and-stop", [](VolumeService& s, const Options&) { return shut_down(s); }},
       {"write-old", [](VolumeService& s, const Options&) { return write_goods(s, "old"); }},
       {"write-new", [](VolumeService& s, const Options&) { return write_goods(s, "new"); }},
       {"snapshot",
        [](VolumeService& s, const Options&) {
          return s.take_snapshot("shop", "monday", {}).map(kNothing);
+       }},
+      {"snapshot-one",
+       [](VolumeService& s, const Options&) {
+         return s.take_snapshot("one", "monday", {}).map(kNothing);
        }},
       {"drop", [](VolumeService& s, const Options&) { return s.drop_snapshot("shop", "monday"); }},
       {"rollback", [](VolumeService& s,
@@ -163,20 +207,6 @@ const std::map<std::string, Verb>& verbs() {
   return all;
 }
 
-// A container with hooks that have nothing to do.
-class QuietHooks : public ContainerHooks {
- public:
-  Result<std::unique_ptr<Run>> find(const HookedMoment&) override {
-    return std::make_unique<QuietRun>();
-  }
-
- private:
-  struct QuietRun : Run {
-    Status before(const Progress&) override { return {}; }
-    void after(Outcome) override {}
-  };
-};
-
 int exit_code(Code code) {
   switch (code) {
     case Code::kNotFound:
@@ -203,8 +233,9 @@ int main_of(const std::string& folder, const std::string& verb, const std::strin
   if (!store) return std::fprintf(stderr, "%s\n", store.error().text.c_str()), 2;
   NamedLocks locks(folder + "/locks");
   const auto backends = testing::make_crash_backends(folder + "/volumes");
-  QuietHooks hooks;
-  const Environment environment{.hooks = &hooks};
+  NotedHooks hooks(folder + "/hooks");
+  Environment environment;
+  environment.hooks = &hooks;
   const auto service = make_volume_service(**store, locks, *backends, environment);
   const auto groups = make_volume_groups(**store, locks, *backends, environment);
   const auto done = of_group != group_verbs().end() ? of_group->second(*groups)

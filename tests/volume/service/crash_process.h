@@ -1,6 +1,7 @@
 // Running the programs that crash tests kill, and finding the points where they can be killed.
 #pragma once
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
@@ -11,6 +12,8 @@
 
 #include "tests/support/paths.h"
 #include "tests/volume/scratch.h"
+#include "tests/volume/service/crash_rows.h"
+#include "volume/kernel/copy_tree.h"
 
 namespace fairlead::volume::testing {
 
@@ -32,14 +35,42 @@ inline int run_program(std::vector<std::string> words, const std::string& fault)
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// The lines of a file that FAIRLEAD_FAULT=list: wrote, each with its passage ("name:2").
+// The lines of a file that FAIRLEAD_FAULT=list: wrote, each with its passage ("name:2"). Those that
+// the table of rows has for the test that runs now must be among them.
 inline std::vector<std::string> read_points(const std::string& path) {
   std::vector<std::string> points;
   std::map<std::string, int> passages;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);)
     points.push_back(fmt::format("{}:{}", line, ++passages[line]));
+  expect_row(passages);
   return points;
 }
+
+// A folder that is brought back to what it was, by a copy: what happens before the verb that is
+// killed is done once, and not for each of its points. The path stays the same.
+class CrashFolder {
+ public:
+  explicit CrashFolder(const std::string& base) : base_(base) { make("now"); }
+  std::string path() const { return base_ + "/now"; }
+  // What is there now is what bring_back() brings back. Nothing may be mounted in it.
+  void keep() { copy("now", "kept"); }
+  void bring_back() { copy("kept", "now"); }
+
+ private:
+  Folder make(const std::string& name) {
+    const auto base = Folder::open(base_);
+    EXPECT_TRUE(base && remove_tree(*base, name)) << name;
+    return base->make_folder(name, 0700).value();
+  }
+  void copy(const std::string& from, const std::string& to) {
+    const Folder target = make(to);
+    const auto source = Folder::open(base_ + "/" + from);
+    const auto copied = copy_tree(source->fd(), target.fd(), [](std::uint64_t) { return true; });
+    EXPECT_TRUE(copied) << copied.error().text;
+  }
+
+  std::string base_;
+};
 
 }  // namespace fairlead::volume::testing

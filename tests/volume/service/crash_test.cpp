@@ -14,6 +14,7 @@ using testing::expect_agreement;
 using testing::Scratch;
 using testing::Where;
 
+using testing::CrashFolder;
 using testing::kKilled;
 using testing::read_points;
 
@@ -42,12 +43,13 @@ void prepare(const Case& plan, const std::string& folder) {
 }
 
 // The points that the verb passes in this case, those passed several times with their passage
-// ("name:2").
-std::vector<std::string> points_of(const Case& plan) {
-  const Scratch scratch(Where::kMemory);
-  prepare(plan, scratch.path());
-  EXPECT_EQ(run_child(scratch.path(), plan.verb, "list:" + (scratch / "points"), plan.retain), 0);
-  return read_points(scratch / "points");
+// ("name:2"). The folder is prepared, and kept so.
+std::vector<std::string> points_of(const Case& plan, CrashFolder& folder) {
+  prepare(plan, folder.path());
+  folder.keep();
+  const std::string list = folder.path() + "/points";
+  EXPECT_EQ(run_child(folder.path(), plan.verb, "list:" + list, plan.retain), 0);
+  return read_points(list);
 }
 
 class CrashTest : public ::testing::TestWithParam<Case> {
@@ -57,89 +59,74 @@ class CrashTest : public ::testing::TestWithParam<Case> {
   }
   // A second passage of one point may be missing: reconcile and the thread that removes data behind
   // the answer may both come to the same trash, or only one of them.
-  static bool dies_at(const std::string& folder, const std::string& point) {
-    const int code = run_child(folder, GetParam().verb, point, GetParam().retain);
+  bool dies_at(const std::string& point) {
+    folder.bring_back();
+    const int code = run_child(folder.path(), GetParam().verb, point, GetParam().retain);
     EXPECT_TRUE(code == kKilled || (code == 0 && !point.ends_with(":1"))) << code;
     return code == kKilled;
   }
-  void check(const std::string& folder) {
-    DiskService world(folder);
+  void call_again() const {
+    const int again = run_child(folder.path(), GetParam().verb, "", GetParam().retain);
+    EXPECT_TRUE(again == 0 || (GetParam().verb == "remove" && again == 1))
+        << again;  // remove: it may be done
+  }
+  void check() const {
+    DiskService world(folder.path());
     const auto report = world->reconcile();
     ASSERT_TRUE(report) << report.error().text;
     EXPECT_TRUE(report->failures.empty()) << report->failures.front();
     EXPECT_TRUE(world->reconcile()->actions.empty());  // once is enough
     EXPECT_EQ(world->inspect("shop").has_value(), GetParam().exists_after);
-    expect_agreement(world, folder, GetParam().trash_after);
+    expect_agreement(world, folder.path(), GetParam().trash_after);
   }
+
+  Scratch scratch{Where::kMemory};
+  CrashFolder folder{scratch.path()};
 };
 
-TEST_P(CrashTest, TheSameCallAgainSucceeds) {
-  const auto points = points_of(GetParam());
+TEST_P(CrashTest, TheSameCallAgainSucceedsAndSoDoesAReconcileFirst) {
+  const auto points = points_of(GetParam(), folder);
   ASSERT_FALSE(points.empty());
   for (const std::string& point : points) {
     SCOPED_TRACE(point);
-    const Scratch scratch(Where::kMemory);
-    prepare(GetParam(), scratch.path());
-    if (!dies_at(scratch.path(), point)) continue;
-    const int again = run_child(scratch.path(), GetParam().verb, "", GetParam().retain);
-    EXPECT_TRUE(again == 0 || (GetParam().verb == "remove" && again == 1))
-        << again;  // remove: it may be done
-    check(scratch.path());
-  }
-}
-
-TEST_P(CrashTest, AReconcileHealsFirst) {
-  for (const std::string& point : points_of(GetParam())) {
-    SCOPED_TRACE(point);
-    const Scratch scratch(Where::kMemory);
-    prepare(GetParam(), scratch.path());
-    if (!dies_at(scratch.path(), point)) continue;
+    if (!dies_at(point)) continue;
+    call_again();
+    check();
+    if (!dies_at(point)) continue;
     {
-      DiskService world(scratch.path());
+      DiskService world(folder.path());
       ASSERT_TRUE(world->reconcile());
-      expect_agreement(world, scratch.path(), std::nullopt);
+      expect_agreement(world, folder.path(), std::nullopt);
     }
-    const int again = run_child(scratch.path(), GetParam().verb, "", GetParam().retain);
-    EXPECT_TRUE(again == 0 || (GetParam().verb == "remove" && again == 1)) << again;
-    check(scratch.path());
+    call_again();
+    check();
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Verbs, CrashTest,
-    ::testing::Values(
-        Case{.name = "create", .verb = "create", .exists_after = true},
-        Case{.name = "remove", .verb = "remove", .before = {"create"}},
-        Case{.name = "remove_with_trash",
-             .verb = "remove",
-             .retain = "1d",
-             .before = {"create"},
-             .trash_after = 1},
-        Case{.name = "mount", .verb = "mount", .before = {"create"}, .exists_after = true},
-        Case{.name = "unmount",
-             .verb = "unmount",
-             .before = {"create", "mount"},
-             .exists_after = true},
-        Case{.name = "create_after_a_create_that_died",
-             .verb = "create",
-             .crash_before = "create@volume.build.renamed",
-             .exists_after = true},
-        Case{.name = "create_after_a_remove_that_died",
-             .verb = "create",
-             .before = {"create"},
-             .crash_before = "remove@volume.remove.intent",
-             .exists_after = true},
-        Case{.name = "reconcile_of_a_create_that_died",
-             .verb = "reconcile",
-             .crash_before = "create@volume.build.flushed"},
-        Case{.name = "reconcile_of_a_remove_that_died",
-             .verb = "reconcile",
-             .before = {"create"},
-             .crash_before = "remove@volume.trash.renamed"},
-        Case{.name = "reconcile_of_a_purge_that_died",
-             .verb = "reconcile",
-             .before = {"create"},
-             .crash_before = "remove@volume.purge.begin"}),
+    ::testing::Values(Case{.name = "create", .verb = "create", .exists_after = true},
+                      Case{.name = "remove", .verb = "remove", .before = {"create"}},
+                      Case{.name = "create_after_a_create_that_died",
+                           .verb = "create",
+                           .crash_before = "create@volume.build.renamed",
+                           .exists_after = true},
+                      Case{.name = "create_after_a_remove_that_died",
+                           .verb = "create",
+                           .before = {"create"},
+                           .crash_before = "remove@volume.remove.intent",
+                           .exists_after = true},
+                      Case{.name = "reconcile_of_a_create_that_died",
+                           .verb = "reconcile",
+                           .crash_before = "create@volume.build.flushed"},
+                      Case{.name = "reconcile_of_a_remove_that_died",
+                           .verb = "reconcile",
+                           .before = {"create"},
+                           .crash_before = "remove@volume.trash.renamed"},
+                      Case{.name = "reconcile_of_a_purge_that_died",
+                           .verb = "reconcile",
+                           .before = {"create"},
+                           .crash_before = "remove@volume.purge.begin"}),
     [](const auto& plan) { return plan.param.name; });
 
 // Reconcile cannot heal it: until the call is made again the data is without a record.
@@ -154,19 +141,20 @@ TEST(RecoverCrash, TheSameCallAgainTakesBackWhatIsThere) {
                    .before = {"create", "remove", "lose-database"},
                    .trash_after = 1};
   for (const Case& plan : {live, trash}) {
+    const Scratch scratch(Where::kMemory);
+    CrashFolder folder(scratch.path());
     std::size_t own = 0;
-    for (const std::string& point : points_of(plan)) {
+    for (const std::string& point : points_of(plan, folder)) {
       SCOPED_TRACE(point);
       if (point.starts_with("volume.recover.")) ++own;
-      const Scratch scratch(Where::kMemory);
-      prepare(plan, scratch.path());
-      if (run_child(scratch.path(), "recover", point, plan.retain) != kKilled) continue;
-      EXPECT_EQ(run_child(scratch.path(), "recover", "", plan.retain), 0);
-      DiskService world(scratch.path());
+      folder.bring_back();
+      if (run_child(folder.path(), "recover", point, plan.retain) != kKilled) continue;
+      EXPECT_EQ(run_child(folder.path(), "recover", "", plan.retain), 0);
+      DiskService world(folder.path());
       EXPECT_TRUE(world->reconcile()->failures.empty());
       EXPECT_EQ(world->inspect("shop").has_value(), plan.exists_after);
       EXPECT_EQ(world->trash()->size(), plan.trash_after);
-      expect_agreement(world, scratch.path(), plan.trash_after);
+      expect_agreement(world, folder.path(), plan.trash_after);
     }
     EXPECT_EQ(own, plan.exists_after ? 2U : 1U);
   }
@@ -174,8 +162,10 @@ TEST(RecoverCrash, TheSameCallAgainTakesBackWhatIsThere) {
 
 TEST(CrashPoints, StandBetweenAllStepsOfCreateAndRemove) {
   const auto names = [](const Case& plan) {
+    const Scratch scratch(Where::kMemory);
+    CrashFolder folder(scratch.path());
     std::set<std::string> found;
-    for (const std::string& point : points_of(plan))
+    for (const std::string& point : points_of(plan, folder))
       if (point.starts_with("volume.")) found.insert(point.substr(0, point.find(':')));
     return found;
   };

@@ -38,8 +38,10 @@ class GroupCrashTest : public ::testing::TestWithParam<Case> {
     ++round;
     std::filesystem::create_directory(folder());
     for (const std::string& verb : GetParam().before) ASSERT_EQ(run(verb), 0) << verb;
-    if (is_mounted()) show_to_containers();
+    if (is_used()) show_to_containers();
   }
+  // While nobody uses them a snapshot is another one, without hooks.
+  bool is_used() const { return is_mounted() && GetParam().verb == "group"; }
   std::string in_container(const std::string& name) const { return disk / ("in-" + name); }
   // A subvolume is in use once somebody has mounted it elsewhere.
   void show_to_containers() const {
@@ -66,7 +68,7 @@ class GroupCrashTest : public ::testing::TestWithParam<Case> {
   }
   void clean(DiskService& world) const {
     for (const char* const name : {"one", "two"}) {
-      if (is_mounted()) EXPECT_EQ(::umount2(in_container(name).c_str(), 0), 0);
+      if (is_used()) EXPECT_EQ(::umount2(in_container(name).c_str(), 0), 0);
       (void)world->unmount(name, "docker", "a");
       const auto gone = world->remove(name);
       EXPECT_TRUE(gone) << gone.error().text;
@@ -84,8 +86,7 @@ TEST_P(GroupCrashTest, BothOrNoneAndNothingStaysFrozen) {
   const auto points = testing::read_points(disk / "points");
   ASSERT_FALSE(points.empty());
   // a snapshot of what is in use is taken between the hooks of containers
-  EXPECT_EQ(std::ranges::count(points, "volume.hooks.before:1"),
-            is_mounted() && plan.verb == "group");
+  EXPECT_EQ(std::ranges::count(points, "volume.hooks.before:1"), is_used());
   {
     DiskService world(folder());
     clean(world);
@@ -104,7 +105,7 @@ TEST_P(GroupCrashTest, BothOrNoneAndNothingStaysFrozen) {
     const auto report = world->reconcile();
     ASSERT_TRUE(report && report->failures.empty());
     const auto one = world->inspect("one"), two = world->inspect("two");
-    EXPECT_EQ(one->snapshots.size(), two->snapshots.size());
+    if (plan.verb != "snapshot-one") EXPECT_EQ(one->snapshots.size(), two->snapshots.size());
     EXPECT_FALSE(one->change || two->change);
     for (const auto* const volume : {&*one, &*two}) {
       const std::string place = fmt::format("{}/volumes/vol/{}/snapshots", folder(), volume->id);
@@ -130,6 +131,7 @@ INSTANTIATE_TEST_SUITE_P(
                            {"create-two", "nest-two", "mount-two"},
                            1,
                            "backend=btrfs"},
+                      Case{"snapshot_of_one", "snapshot-one", {"create-two", "mount-two"}, 0},
                       Case{"snapshot_at_rest", "group", {"create-two"}, 1},
                       Case{"drop", "group-drop", {"create-two", "mount-two", "group"}, 0},
                       Case{"rollback", "group-rollback", {"create-two", "group"}, 2}),
