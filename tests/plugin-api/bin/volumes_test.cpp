@@ -69,7 +69,7 @@ TEST_F(LiveConfigurationTest, BindRootsAreThoseOfNow) {
 }
 
 TEST_F(LiveConfigurationTest, OvercommitIsThatOfNow) {
-  const volume::testing::Texts huge{{"backend", "image"}, {"size", "8t"}};
+  const volume::testing::Texts huge{{"backend", "image"}, {"size", "1t"}};  // mkfs takes time
   paths.overcommit = 1000;
   volumes->configure(paths);
   const std::string allowed = create(huge);
