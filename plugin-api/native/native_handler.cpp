@@ -236,7 +236,8 @@ const StatusRow& status_row(Code code) {
 
 http::Response problem(Error error, int status, std::string_view title) {
   constexpr std::size_t kLongestDetail = 2048;  // the text may repeat what the client sent
-  if (error.text.size() > kLongestDetail) error.text = error.text.substr(0, kLongestDetail) + "...";
+  if (error.text.size() > kLongestDetail)
+    error.text.replace(kLongestDetail, std::string::npos, "...");
   http::Response response{
       .status = status, .content_type = "application/problem+json", .body = {}, .headers = {}};
   response.body = encode_problem(error, status, title).dump();

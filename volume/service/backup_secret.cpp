@@ -32,12 +32,10 @@ Result<BackupSecret> key_in(const std::string& path) {
 Result<std::optional<BackupSecret>> read_secret(const BackupPlace& place) {
   if (!place.key_file.empty() && !place.passphrase_file.empty())
     return fail(Code::kInvalid, "a backup folder has a key file or a passphrase, not both");
-  if (!place.key_file.empty())
-    return key_in(place.key_file).map([](BackupSecret secret) {
-      return std::optional(std::move(secret));
-    });
   std::optional<BackupSecret> secret;
-  if (!place.passphrase_file.empty()) {
+  if (!place.key_file.empty()) {
+    TRY(secret, key_in(place.key_file));
+  } else if (!place.passphrase_file.empty()) {
     TRY(auto text, read_secret_file(place.passphrase_file, "passphrase file", kLongestSecret));
     TRY(secret, passphrase_of(std::move(text), place.passphrase_file));
   } else if (const char* text = std::getenv(kVariable); text != nullptr) {

@@ -33,7 +33,8 @@ void add_points(const std::string& text, std::set<std::string>& found) {
 
 std::set<std::string> points_of_sources() {
   std::set<std::string> found;
-  for (const auto& file : std::filesystem::recursive_directory_iterator(source_path("volume")))
+  for (const auto& file :
+       std::filesystem::recursive_directory_iterator(fairlead::testing::source_path("volume")))
     if (file.path().extension() == ".cpp") add_points(read_text(file.path()), found);
   return found;
 }
