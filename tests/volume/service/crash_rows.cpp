@@ -5,8 +5,11 @@ namespace fairlead::volume::testing {
 const std::vector<CrashRow>& crash_rows() {
   static const std::vector<CrashRow> rows{
       {"volume_crash_test",
-       "RecoverCrash.TheSameCallAgainTakesBackWhatIsThere",
-       {"volume.recover.added", "volume.recover.chosen", "volume.recover.trashed"}},
+       "Lost/RecoverCrash.TheSameCallAgainTakesBackWhatIsThere/live",
+       {"volume.recover.added", "volume.recover.chosen"}},
+      {"volume_crash_test",
+       "Lost/RecoverCrash.TheSameCallAgainTakesBackWhatIsThere/trash",
+       {"volume.recover.trashed"}},
       {"volume_crash_test",
        "Verbs/CrashTest.TheSameCallAgainSucceedsAndSoDoesAReconcileFirst/create",
        {"volume.create.built", "volume.create.intent", "volume.create.ready"}},
