@@ -22,7 +22,7 @@ std::vector<Volume> in_use(LockedVolumes& volumes, const std::vector<VolumeName>
     const auto users = (*backend)->users(volume);
     if (users && !users->empty()) found.push_back(volume);
   }
-  std::ranges::sort(found, {}, &Volume::id);  // the order of their locks
+  std::ranges::sort(found, {}, [](const Volume& volume) { return volume.name.str(); });
   return found;
 }
 
@@ -33,7 +33,7 @@ Result<HooksAround> HooksAround::begin(LockedVolumes& volumes, const std::vector
                                        const Progress& progress) {
   HooksAround around;
   if (volumes.hooks() == nullptr) return around;
-  const std::vector<Volume> used = in_use(volumes, names);
+  std::vector<Volume> used = in_use(volumes, names);
   if (used.empty()) return around;
   auto run = volumes.hooks()->find({.volumes = used, .verb = verb, .snapshot = snapshot});
   if (!run && verb == "schedule") {  // one without hooks is better than none
@@ -42,6 +42,7 @@ Result<HooksAround> HooksAround::begin(LockedVolumes& volumes, const std::vector
   }
   if (!run) return fail(run.error());
   if (*run == nullptr) return around;
+  std::ranges::sort(used, {}, &Volume::id);  // the order of their locks
   for (const Volume& volume : used) {
     TRY(auto lock, volumes.lock_hooks(volume));
     around.locks_.push_back(std::move(lock));
