@@ -1,5 +1,6 @@
 // fairleadd: serves Docker's plugin socket and Fairlead's API socket, and watches the kernel. Runs
 // in the foreground.
+#include <fmt/ranges.h>
 #include <getopt.h>
 #include <grp.h>
 #include <malloc.h>
@@ -418,7 +419,11 @@ void read_again(const Flags& flags, Core& core, const std::vector<Periodic*>& ro
   for (Periodic* const round : rounds)
     round->set_period(std::chrono::seconds(fresh->reconcile_seconds));
   core.configure(fresh->paths);
-  log::info("configuration read again");
+  log::info("configuration read again",
+            {{"reconcile_seconds", std::to_string(fresh->reconcile_seconds)},
+             {"bind_roots", fmt::format("{}", fmt::join(fresh->paths.bind_roots, ","))},
+             {"backup_roots", fmt::format("{}", fmt::join(fresh->paths.backup_roots, ","))},
+             {"overcommit", fmt::format("{}", fresh->paths.overcommit)}});
 }
 
 // What is there is shown and used all the same, so that containers go on.
