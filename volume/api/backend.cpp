@@ -41,6 +41,12 @@ Result<std::unique_ptr<MomentPart>> Backend::begin_moment(const Volume& volume,
 }
 
 Result<bool> Backend::mend(const Volume&) { return false; }
+bool Backend::follows_from_record(const VolumeOptions&) const { return false; }
+Status Backend::create_unflushed(const Volume& volume, Rollback& undo) {
+  return create(volume, undo);
+}
+Result<bool> Backend::settle(const Volume&) { return false; }
+Status Backend::remove_unflushed(const Volume& volume) { return remove(volume); }
 Status Backend::write_down(const Volume&) { return {}; }
 Result<std::optional<Promise>> Backend::promise(const Volume&) { return std::nullopt; }
 Result<std::optional<Fullness>> Backend::fill(const Volume&) { return std::nullopt; }

@@ -47,6 +47,22 @@ class Backend {
   virtual Status remove(const Volume& volume) = 0;
   // Deletes for good what `remove` put into the trash; never while somebody has it mounted.
   virtual Result<TrashState> purge(const Volume& volume, const StopRequest& stop) = 0;
+
+  // --- Answers that do not wait for the disk. A flush of a file system costs more than all else
+  // that these verbs do; what follows from the record can be made again instead.
+
+  // Whether the data of a new volume with these options follows from its record alone (an empty
+  // folder), so that create_unflushed() and settle() may be used in place of create(), and
+  // remove_unflushed() in place of remove(). By default it does not.
+  virtual bool follows_from_record(const VolumeOptions& options) const;
+  // As create(), but a power cut may take the data away again: whole, or not at all.
+  virtual Status create_unflushed(const Volume& volume, Rollback& undo);
+  // Brings to the disk what create_unflushed() made, and makes it anew where a power cut has taken it
+  // away: returns whether it did. Called before anybody gets the volume to write to.
+  virtual Result<bool> settle(const Volume& volume);
+  // As remove(), but a power cut may bring the data back into its place: then it is called again.
+  virtual Status remove_unflushed(const Volume& volume);
+
   // The absolute path of the data while it is mounted. Touches nothing, because List calls it.
   virtual std::string data_path(const Volume& volume) const = 0;
   // Makes the data available and returns the absolute path of its `_data` folder.

@@ -30,6 +30,9 @@ class DirBackend : public FolderBackend {
   std::string name() const override { return std::string(kBackend); }
   Status validate(const VolumeOptions& options) const override;
   Status create(const Volume& volume, Rollback& undo) override;
+  bool follows_from_record(const VolumeOptions& options) const override;
+  Status create_unflushed(const Volume& volume, Rollback& undo) override;
+  Result<bool> settle(const Volume& volume) override;
   std::string data_path(const Volume& volume) const override;
   Result<std::string> mount(const Volume& volume) override;
   Result<VolumeStatus> status(const Volume& volume) override;
@@ -48,6 +51,7 @@ class DirBackend : public FolderBackend {
 
  private:
   Result<std::string> users_in(const MountScan& scan, const Folder& folder) const override;
+  Status build(const Volume& volume, Rollback& undo, Flush flush);
   Result<Folder> data_of(const Volume& volume) const;
   Status need_rest(const Volume& volume, std::string_view what);
 
@@ -59,7 +63,7 @@ Status DirBackend::validate(const VolumeOptions& options) const {
   return MountViews::validate(kBackend, options);
 }
 
-Status DirBackend::create(const Volume& volume, Rollback& undo) {
+Status DirBackend::build(const Volume& volume, Rollback& undo, Flush flush) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
   const VolumeOptions& options = volume.options;
   TRY(const auto building, begin(volume, undo));
@@ -67,8 +71,45 @@ Status DirBackend::create(const Volume& volume, Rollback& undo) {
   TRY_STATUS(data.set_owner(options.uid, options.gid));
   // after the owner, because chown(2) clears setuid and setgid
   TRY_STATUS(data.set_mode(options.mode));
-  TRY_STATUS(data.sync());
-  return pool_.publish(volume, building);
+  if (flush == Flush::kNow) TRY_STATUS(data.sync());
+  return pool_.publish(volume, building, flush);
+}
+
+Status DirBackend::create(const Volume& volume, Rollback& undo) {
+  return build(volume, undo, Flush::kNow);
+}
+
+// A volume in a pool is left to the usual way, because a pool may be gone when what was begun is
+// taken up.
+bool DirBackend::follows_from_record(const VolumeOptions& options) const {
+  return options.pool.empty() && options.from_volume.empty();
+}
+
+// The tree itself is flushed with the first volume in it: where a later one finds none, the disk is
+// missing, and nothing may be made in its place.
+Status DirBackend::create_unflushed(const Volume& volume, Rollback& undo) {
+  const auto vol = pool_.part("vol");
+  if (!vol && vol.error().code != Code::kNotFound) return fail(vol.error());
+  if (vol) return build(volume, undo, Flush::kLater);
+  TRY_STATUS(build(volume, undo, Flush::kNow));
+  return pool_.flush_root();
+}
+
+Result<bool> DirBackend::settle(const Volume& volume) {
+  if (const auto vol = pool_.part("vol"); !vol)
+    return fail(Code::kIo,
+                "the folder of all volumes {} is missing or cannot be read ({}): mount its disk",
+                pool_.root(), vol.error().text);
+  TRY(const bool there, pool_.has(volume.id));
+  if (there) {
+    TRY([[maybe_unused]] const auto data, data_of(volume));
+    TRY_STATUS(pool_.settle(volume));
+    return false;
+  }
+  Rollback undo;
+  TRY_STATUS(build(volume, undo, Flush::kNow));
+  undo.commit();
+  return true;
 }
 
 // --- the data

@@ -25,14 +25,19 @@ Status FolderBackend::discard(const Volume& volume) {
   return pool_.discard(volume.id);
 }
 
-Status FolderBackend::remove(const Volume& volume) {
+Status FolderBackend::to_trash(const Volume& volume, Flush flush) {
   TRY_STATUS(unmount(volume));
   TRY_STATUS(unmount_views(pool_, volume));
-  return pool_.to_trash(volume);
+  return pool_.to_trash(volume, flush);
+}
+
+Status FolderBackend::remove(const Volume& volume) { return to_trash(volume, Flush::kNow); }
+Status FolderBackend::remove_unflushed(const Volume& volume) {
+  return to_trash(volume, Flush::kLater);
 }
 
 Result<TrashState> FolderBackend::purge(const Volume& volume, const StopRequest& stop) {
-  return pool_.purge(volume.id, volume.deleted, stop);
+  return pool_.purge(volume, stop);
 }
 
 Status FolderBackend::restore(const Volume& volume) {

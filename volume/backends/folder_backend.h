@@ -20,6 +20,7 @@ class FolderBackend : public Backend {
 
   Status discard(const Volume& volume) override;
   Status remove(const Volume& volume) override;
+  Status remove_unflushed(const Volume& volume) override;
   Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override;
   Status restore(const Volume& volume) override;
   // Unmounts the view (mount_view.h).
@@ -39,6 +40,7 @@ class FolderBackend : public Backend {
                         const StopRequest& stop) override;
 
  protected:
+  Status to_trash(const Volume& volume, Flush flush);
   // Creates a folder for the volume, under construction. What a crash leaves of it is found by
   // reconcile.
   Result<Folder> begin(const Volume& volume, Rollback& undo);

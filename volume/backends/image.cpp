@@ -55,7 +55,7 @@ class ImageBackend : public Backend {
   Status discard(const Volume& volume) override;
   Status remove(const Volume& volume) override;
   Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
-    return pool_.purge(volume.id, volume.deleted, stop);
+    return pool_.purge(volume, stop);
   }
   std::string data_path(const Volume& volume) const override { return fs_path(volume) + "/_data"; }
   Result<std::string> mount(const Volume& volume) override;

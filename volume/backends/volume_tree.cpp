@@ -72,6 +72,9 @@ auto once_there_is_room(const Folder& folder, const Act& act) {
   return done;
 }
 
+// Whether somebody may want the volume back out of the trash.
+enum class Restorable { kYes, kNo };
+
 // Takes volume.json away, so that the volume is never restored: half of its data may be gone.
 Status mark_as_going(const Folder& folder) {
   if (::renameat(folder.fd(), kJsonName, folder.fd(), kGoingName) == 0) return folder.sync();
@@ -80,7 +83,8 @@ Status mark_as_going(const Folder& folder) {
   return fail_errno(errno, fmt::format("remove {}/{}", folder.path(), kJsonName));
 }
 
-Result<TrashState> empty(const Folder& trash, const std::string& name, const StopRequest& stop) {
+Result<TrashState> empty(const Folder& trash, const std::string& name, const StopRequest& stop,
+                         Restorable restorable) {
   const auto folder = trash.folder(name);
   if (!folder && folder.error().code == Code::kNotFound) return TrashState::kEmptied;
   if (!folder) return fail(folder.error());
@@ -92,7 +96,8 @@ Result<TrashState> empty(const Folder& trash, const std::string& name, const Sto
   TRY(const bool attached, holds_attached_image(*folder));
   if (attached) return TrashState::kLeft;
   fault_point("volume.purge.begin");
-  TRY_STATUS(once_there_is_room(*folder, [&] { return mark_as_going(*folder); }));
+  if (restorable == Restorable::kYes)
+    TRY_STATUS(once_there_is_room(*folder, [&] { return mark_as_going(*folder); }));
   TRY(const auto removal,
       once_there_is_room(trash, [&] { return remove_tree(trash, name, stop); }));
   return removal == Removal::kGone ? TrashState::kEmptied : TrashState::kLeft;
@@ -101,7 +106,7 @@ Result<TrashState> empty(const Folder& trash, const std::string& name, const Sto
 // `cause` is the reason why the folder cannot be moved into the trash.
 Status remove_in_place(const Folder& vol, const Volume& volume, const Error& cause) {
   if (volume.options.retain.count() > 0) return fail(cause);
-  TRY(const auto state, empty(vol, volume.id, {}));
+  TRY(const auto state, empty(vol, volume.id, {}, Restorable::kYes));
   if (state != TrashState::kEmptied) return fail(cause);
   return vol.sync();
 }
@@ -159,15 +164,35 @@ Result<Folder> VolumeTree::begin(const std::string& id) const {
   return tmp.make_folder(id, kPartMode);
 }
 
-Status VolumeTree::publish(const Volume& volume, const Folder& built) const {
-  TRY_STATUS(built.write_file(kJsonName, to_volume_json(volume), 0600));
-  TRY_STATUS(built.sync());
+Status VolumeTree::publish(const Volume& volume, const Folder& built, Flush flush) const {
+  TRY_STATUS(built.write_file(kJsonName, to_volume_json(volume), 0600, flush));
+  if (flush == Flush::kNow) TRY_STATUS(built.sync());
   fault_point("volume.build.flushed");
   TRY(const auto tmp, part("tmp"));
   TRY(const auto vol, part("vol"));
   TRY_STATUS(tmp.rename(volume.id, vol, volume.id));
   fault_point("volume.build.renamed");
+  return flush == Flush::kNow ? vol.sync() : Status();
+}
+
+// The file system brings its changes to the disk in their order: with the rename came what was made
+// before it, but not what is in files.
+Status VolumeTree::settle(const Volume& volume) const {
+  TRY(const auto vol, part("vol"));
+  TRY(const auto folder, vol.folder(volume.id));
+  TRY(const auto data, folder.folder("_data"));
+  TRY_STATUS(data.sync());
+  TRY_STATUS(write_down(volume));
+  TRY_STATUS(folder.sync_file(kJsonName));
+  TRY_STATUS(folder.sync());
   return vol.sync();
+}
+
+Status VolumeTree::flush_root() const {
+  TRY(const auto root, Folder::open(root_));
+  TRY_STATUS(root.sync());
+  TRY(const auto above, Folder::open(root_ + "/.."));
+  return above.sync();
 }
 
 Status VolumeTree::discard(const std::string& id) const {
@@ -205,7 +230,7 @@ Status VolumeTree::write_down(const Volume& volume) const {
 
 Result<DiskRoom> VolumeTree::room() const { return room_of(root_); }
 
-Status VolumeTree::to_trash(const Volume& volume) const {
+Status VolumeTree::to_trash(const Volume& volume, Flush flush) const {
   const auto vol = part("vol");
   if (!vol && vol.error().code == Code::kNotFound) return {};
   if (!vol) return fail(vol.error());
@@ -222,7 +247,7 @@ Status VolumeTree::to_trash(const Volume& volume) const {
   if (!moved && moved.error().code != Code::kNotFound) return moved;
   fault_point("volume.trash.renamed");
   // the rename is one change of the file system, so vol/ is on the disk with it
-  return trash.sync();
+  return flush == Flush::kNow ? trash.sync() : Status();
 }
 
 Result<std::vector<std::string>> VolumeTree::volumes() const {
@@ -253,12 +278,12 @@ Status VolumeTree::from_trash(const std::string& id, long long deleted) const {
   return vol.sync();
 }
 
-Result<TrashState> VolumeTree::purge(const std::string& id, long long deleted,
-                                     const StopRequest& stop) const {
+Result<TrashState> VolumeTree::purge(const Volume& volume, const StopRequest& stop) const {
   const auto trash = part("trash");
   if (!trash && trash.error().code == Code::kNotFound) return TrashState::kEmptied;
   if (!trash) return fail(trash.error());
-  return empty(*trash, to_string({id, deleted}), stop);
+  return empty(*trash, to_string({volume.id, volume.deleted}), stop,
+               volume.options.retain.count() > 0 ? Restorable::kYes : Restorable::kNo);
 }
 
 Status VolumeTree::sweep_tmp(const std::function<Result<bool>(const std::string&)>& is_known,
@@ -305,7 +330,7 @@ Status VolumeTree::sweep_trash(long long now, const StopRequest& stop,
       report.failures.push_back(
           fmt::format("{}/{} was left alone: {}", trash.path(), shown(name), due.error().text));
     if (!due || !*due) continue;
-    const auto state = empty(trash, name, stop);
+    const auto state = empty(trash, name, stop, Restorable::kYes);
     if (!state)
       report.failures.push_back(
           fmt::format("empty the trash of volume {}: {}", parsed->id, state.error().text));

@@ -44,8 +44,13 @@ class VolumeTree {
   // Creates an empty tmp/<id>, removing first what a crash left there.
   Result<Folder> begin(const std::string& id) const;
   // Writes volume.json into the built folder, flushes it and moves it to vol/<id>. kExists when
-  // that is taken.
-  Status publish(const Volume& volume, const Folder& built) const;
+  // that is taken. What is flushed later, a power cut may take away again, the folder as a whole.
+  Status publish(const Volume& volume, const Folder& built, Flush flush = Flush::kNow) const;
+  // Flushes what was published to be flushed later, and writes volume.json anew where a power cut
+  // has emptied it. kNotFound when the folder or the data in it is missing.
+  Status settle(const Volume& volume) const;
+  // Flushes the folders of the tree themselves.
+  Status flush_root() const;
   // Removes tmp/<id> and vol/<id>.
   Status discard(const std::string& id) const;
 
@@ -63,11 +68,11 @@ class VolumeTree {
 
   // Moves vol/<id> to trash/<id>.<deleted>. Succeeds when there is no vol/<id>. Where a full disk
   // has no room for the new name, a volume without `retain` is removed at once.
-  Status to_trash(const Volume& volume) const;
+  Status to_trash(const Volume& volume, Flush flush = Flush::kNow) const;
   // Moves it back. Succeeds when that was done already; kNotFound when the trash was emptied or its
   // emptying has begun, kExists when another folder is in its place.
   Status from_trash(const std::string& id, long long deleted) const;
-  Result<TrashState> purge(const std::string& id, long long deleted, const StopRequest& stop) const;
+  Result<TrashState> purge(const Volume& volume, const StopRequest& stop) const;
   // As Backend::sweep, for all volumes of the tree.
   ReconcileReport sweep(long long now,
                         const std::function<Result<bool>(const std::string& id)>& is_known,

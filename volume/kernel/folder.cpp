@@ -133,12 +133,14 @@ Status Folder::exchange(const std::string& name, const Folder& to, const std::st
   return fail_errno(errno, fmt::format("exchange {} with {}", below(name), to.below(other)));
 }
 
-Status Folder::write_file(const std::string& name, std::string_view text, mode_t mode) const {
+Status Folder::write_file(const std::string& name, std::string_view text, mode_t mode,
+                          Flush flush) const {
   TRY_STATUS(check_component(name));
   const UniqueFd file(::openat(fd_.get(), name.c_str(),
                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!file) return fail_errno(errno, fmt::format("make the file {}", below(name)));
   TRY_STATUS(write_all(file.get(), text, below(name)));
+  if (flush == Flush::kLater) return {};
   if (uninterrupted([&] { return ::fsync(file.get()); }) != 0)
     return fail_errno(errno, fmt::format("flush {}", below(name)));
   return {};
@@ -175,6 +177,13 @@ Result<std::string> Folder::read_file(const std::string& relative, std::size_t m
     }
   }
   return fail(Code::kInvalid, "read {}: it is larger than {} bytes", below(relative), most);
+}
+
+Status Folder::sync_file(const std::string& name) const {
+  TRY(const auto file, open_beneath(fd_.get(), name, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  if (uninterrupted([&] { return ::fsync(file.get()); }) != 0)
+    return fail_errno(errno, fmt::format("flush {}", below(name)));
+  return {};
 }
 
 Result<std::vector<std::string>> Folder::names() const {

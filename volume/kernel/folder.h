@@ -22,6 +22,9 @@ namespace fairlead::volume {
 Result<UniqueFd> open_beneath(int folder, const std::string& relative, int flags,
                               std::uint64_t resolve = 0);
 
+// Whether a call waits until what it did is on the disk.
+enum class Flush { kNow, kLater };
+
 // A `name` is one component below the folder: never empty, "." or "..", and without '/'.
 // Thread-safe. Can be moved but not copied.
 class Folder {
@@ -44,12 +47,15 @@ class Folder {
                   const std::string& other) const;  // swaps the two at once
 
   // Creates a file, writes it and flushes it to the disk (fsync). The folder is not flushed.
-  Status write_file(const std::string& name, std::string_view text, mode_t mode) const;
+  Status write_file(const std::string& name, std::string_view text, mode_t mode,
+                    Flush flush = Flush::kNow) const;
   // The same for a file that may be there already: a reader, and who comes after a power cut, sees
   // the old one or the new one. On failure the old one is kept.
   Status replace_file(const std::string& name, std::string_view text, mode_t mode) const;
   // kInvalid when it has more than `most` bytes or is no regular file.
   Result<std::string> read_file(const std::string& relative, std::size_t most) const;
+  // fsync(2) of a regular file.
+  Status sync_file(const std::string& name) const;
   Result<std::vector<std::string>> names() const;  // without "." and "..", sorted
 
   Status set_owner(uid_t uid, gid_t gid) const;

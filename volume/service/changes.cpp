@@ -190,9 +190,24 @@ Status Changes::settle(OpenVolume& opened) {
   return {};
 }
 
+// That nothing has to be made anew any more is durable before somebody writes: data that is missing
+// later was lost, and is not replaced by an empty folder.
+Result<bool> Changes::settle_data(OpenVolume& opened) {
+  if (!opened.stored.unflushed) return false;
+  TRY(const bool made, opened.backend->settle(opened.stored.volume));
+  if (made)
+    log::info("a power cut has taken a new volume from the disk: it was made again",
+              {{"volume", opened.stored.volume.name.str()}});
+  fault_point("volume.settle.flushed");
+  opened.stored.unflushed = false;
+  TRY_STATUS(volumes_.records().put(opened.stored, state::Durability::kDurable));
+  return made;
+}
+
 Result<OpenVolume> Changes::open(const VolumeName& name) {
   TRY(auto opened, volumes_.open(name));
   TRY_STATUS(refuse_unread(opened.stored.volume.options));
+  TRY_STATUS(status_of(settle_data(opened)));
   TRY_STATUS(settle(opened));
   return opened;
 }

@@ -29,7 +29,10 @@ class Changes {
   Status make_each(const std::vector<Step>& steps, const Progress& progress, std::size_t& done);
   // Finishes or undoes what a crash left open. Fails when it can be neither.
   Status settle(OpenVolume& opened);
-  // LockedVolumes::open() of a volume that is settled.
+  // Brings to the disk what a create has left to be flushed later. Called before the volume is
+  // given to anybody who writes to it. Returns whether it had to be made again.
+  Result<bool> settle_data(OpenVolume& opened);
+  // LockedVolumes::open() of a volume that is settled, in both ways.
   Result<OpenVolume> open(const VolumeName& name);
 
  private:

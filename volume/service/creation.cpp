@@ -1,9 +1,9 @@
 #include "volume/service/creation.h"
 
 #include "base/fault.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "volume/service/backup_plans.h"
+#include "volume/service/new_volume.h"
 
 namespace fairlead::volume {
 
@@ -37,33 +37,36 @@ Result<std::string> snapshot_id(const Volume& source, const std::string& name) {
 
 }  // namespace
 
+void Creation::abandon(const Volume& volume) {
+  if (auto gone = removal_.abandon(volume); !gone)
+    log::warn("a create that failed is left to reconcile",
+              {{"volume", volume.name.str()}, {"error", gone.error().text}});
+}
+
+// The one commit is the intent and the result: the data follows from it, and is made by whoever finds
+// it missing (Changes::settle_data). So the answer waits for one flush, that of the store.
+Result<Volume> Creation::build_unflushed(const CreatePlan& plan) {
+  TRY_STATUS(lost_.refuse(plan.name));
+  Volume volume = volume_of(plan, volumes_.now());
+  volume.phase = Phase::kReady;
+  TRY(const auto stored, volumes_.records().add(Stored{.volume = volume, .unflushed = true}));
+  fault_point("volume.create.intent");
+  Rollback undo;
+  undo.push([this, volume] { abandon(volume); });
+  TRY_STATUS(plan.choice.backend->create_unflushed(volume, undo));
+  fault_point("volume.create.built");
+  undo.commit();
+  return volumes_.with_path(std::move(volume));
+}
+
 Result<Volume> Creation::build(const CreatePlan& plan, const Maker& make) {
   TRY_STATUS(lost_.refuse(plan.name));
   TRY(auto warnings, admit(volumes_, plan));
-  Volume volume{.id = random_hex(32),
-                .name = plan.name,
-                .backend = plan.choice.name,
-                .pool = plan.choice.pool,
-                .options = plan.options,
-                .labels = plan.labels,
-                .mountpoint = {},
-                .phase = Phase::kCreating,
-                .created = volumes_.now(),
-                .deleted = 0,
-                .mounts = {},
-                .snapshots = {},
-                .change = {},
-                .backed_up = 0,
-                .backup_left_out = 0,
-                .backup = {}};
+  const Volume volume = volume_of(plan, volumes_.now());
   TRY(auto stored, volumes_.records().add(volume));
   fault_point("volume.create.intent");
   Rollback undo;
-  undo.push([this, volume] {
-    if (auto gone = removal_.abandon(volume); !gone)
-      log::warn("a create that failed is left to reconcile",
-                {{"volume", volume.name.str()}, {"error", gone.error().text}});
-  });
+  undo.push([this, volume] { abandon(volume); });
   TRY_STATUS(make(*plan.choice.backend, volume, undo));
   fault_point("volume.create.built");
   stored.volume.phase = Phase::kReady;
@@ -72,6 +75,16 @@ Result<Volume> Creation::build(const CreatePlan& plan, const Maker& make) {
   fault_point("volume.create.ready");
   stored.volume.warnings = std::move(warnings);
   return volumes_.with_path(std::move(stored.volume));
+}
+
+// A create that was killed may have made nothing but the record. Nobody waits for the disk here.
+Status Creation::make_sure(const Stored& there) {
+  if (!there.unflushed) return {};
+  TRY(Backend* const backend, volumes_.backends().find(there.volume));
+  Rollback kept;
+  const auto made = backend->create_unflushed(there.volume, kept);
+  kept.commit();
+  return made;
 }
 
 // The existing volume of that name, which the caller has locked; kConflict when it differs from the
@@ -87,6 +100,7 @@ Result<std::optional<Volume>> Creation::existing(const CreatePlan& plan) {
   if (!differs.empty())
     return fail(Code::kConflict,
                 "it exists with other options: {}; remove it first, or use another name", differs);
+  TRY_STATUS(make_sure(*there));
   return volumes_.with_path(std::move(there->volume));
 }
 
@@ -95,6 +109,7 @@ Result<Volume> Creation::create_new(CreatePlan plan) {
   TRY(const auto guard, volumes_.lock(plan.name));
   TRY(auto there, existing(plan));
   if (there) return std::move(*there);
+  if (plan.choice.backend->follows_from_record(plan.options)) return build_unflushed(plan);
   return build(plan, [](Backend& backend, const Volume& volume, Rollback& undo) {
     return backend.create(volume, undo);
   });

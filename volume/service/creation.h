@@ -26,6 +26,9 @@ class Creation {
   Status check_backup(const CreatePlan& plan);
   Result<std::optional<Volume>> existing(const CreatePlan& plan);
   Result<Volume> build(const CreatePlan& plan, const Maker& make);
+  Result<Volume> build_unflushed(const CreatePlan& plan);
+  Status make_sure(const Stored& there);
+  void abandon(const Volume& volume);
 
   LockedVolumes& volumes_;
   Changes& changes_;

@@ -59,6 +59,7 @@ Result<Volume> Mounts::mount(const std::string& name, const std::string& client,
     TRY(const auto guard, volumes_.lock(parsed));
     TRY(auto opened, volumes_.open(parsed));
     TRY_STATUS(refuse_unread(opened.stored.volume.options));
+    TRY_STATUS(status_of(changes_.settle_data(opened)));
     TRY_STATUS(settle(opened));
     TRY_STATUS(check_single(opened, client, id));
     Stored& stored = opened.stored;

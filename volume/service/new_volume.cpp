@@ -8,6 +8,16 @@ namespace fairlead::volume {
 
 namespace {
 
+void abandon(Records& records, Backend& backend, const Volume& volume) {
+  auto gone = backend.discard(volume);
+  if (gone) gone = records.erase(volume);
+  if (!gone)
+    log::warn("a volume that could not be filled is left to reconcile",
+              {{"volume", volume.name.str()}, {"error", gone.error().text}});
+}
+
+}  // namespace
+
 Volume volume_of(const CreatePlan& plan, long long now) {
   Volume volume;
   volume.id = random_hex(32);
@@ -20,16 +30,6 @@ Volume volume_of(const CreatePlan& plan, long long now) {
   volume.created = now;
   return volume;
 }
-
-void abandon(Records& records, Backend& backend, const Volume& volume) {
-  auto gone = backend.discard(volume);
-  if (gone) gone = records.erase(volume);
-  if (!gone)
-    log::warn("a volume that could not be filled is left to reconcile",
-              {{"volume", volume.name.str()}, {"error", gone.error().text}});
-}
-
-}  // namespace
 
 Result<Volume> make_filled_volume(Records& records, const CreatePlan& plan, long long now,
                                   const Fill& fill) {

@@ -9,6 +9,9 @@
 
 namespace fairlead::volume {
 
+// A volume with a new id, in phase kCreating.
+Volume volume_of(const CreatePlan& plan, long long now);
+
 // Writes the content into the data of the volume, which is empty and which nobody else can use yet.
 // Returns what could not be kept, which the record of the volume then holds.
 using Fill = std::function<Result<LeftOut>(const Volume& volume, Backend& backend)>;

@@ -7,6 +7,15 @@
 
 namespace fairlead::volume {
 
+namespace {
+
+void add(ReconcileReport& all, const ReconcileReport& some) {
+  all.actions.insert(all.actions.end(), some.actions.begin(), some.actions.end());
+  all.failures.insert(all.failures.end(), some.failures.begin(), some.failures.end());
+}
+
+}  // namespace
+
 Status Reconciler::heal_change(Stored& stored, ReconcileReport& report) {
   const Change change = *stored.volume.change;
   TRY(Backend* const backend, volumes_.backends().find(stored.volume));
@@ -18,6 +27,18 @@ Status Reconciler::heal_change(Stored& stored, ReconcileReport& report) {
                       ? std::string("undid an unfinished snapshot")
                       : fmt::format("settled an unfinished {}", to_string(change.kind)),
                   opened.stored.volume.name.str()));
+  return {};
+}
+
+Status Reconciler::heal_data(Stored& stored, ReconcileReport& report) {
+  TRY(Backend* const backend, volumes_.backends().find(stored.volume));
+  OpenVolume opened{stored, backend};
+  TRY(const bool made, verbs_.changes.settle_data(opened));
+  stored = std::move(opened.stored);
+  if (made)
+    report.actions.push_back(fmt::format(
+        "made the empty volume \"{}\" again, which a power cut or a kill had taken from the disk",
+        stored.volume.name.str()));
   return {};
 }
 
@@ -40,6 +61,7 @@ Status Reconciler::heal(const Volume& seen, ReconcileReport& report) {
       report.actions.push_back(fmt::format(
           "dropped the mount counts of volume \"{}\" from before the reboot", seen.name.str()));
     }
+    if (stored->unflushed) TRY_STATUS(heal_data(*stored, report));
     if (stored->volume.change) TRY_STATUS(heal_change(*stored, report));
   }
   return {};
@@ -110,8 +132,8 @@ void Reconciler::look_after(const Volume& volume, ReconcileReport& report) {
 
 void Reconciler::heal_all(ReconcileReport& report, const Records::Listing& listing) {
   for (const Stored& stored : listing.volumes) {
-    const bool at_rest =
-        stored.volume.phase == Phase::kReady && !stored.void_mounts && !stored.volume.change;
+    const bool at_rest = stored.volume.phase == Phase::kReady && !stored.void_mounts &&
+                         !stored.unflushed && !stored.volume.change;
     auto healed = at_rest ? Status() : heal(stored.volume, report);
     if (healed) healed = drop_leftovers_of_archives(stored.volume, report);
     if (healed && stored.volume.phase == Phase::kReady)
@@ -120,7 +142,7 @@ void Reconciler::heal_all(ReconcileReport& report, const Records::Listing& listi
     if (!healed && healed.error().code != Code::kUnavailable)
       report.failures.push_back(
           fmt::format("volume \"{}\": {}", stored.volume.name.str(), healed.error().text));
-    if (stored.volume.phase == Phase::kReady) look_after(stored.volume, report);
+    if (healed && stored.volume.phase == Phase::kReady) look_after(stored.volume, report);
     // what a crash, a full disk or an older version left out
     if (at_rest) volumes_.write_down(stored.volume);
     fault_point("volume.reconcile.volume");
@@ -145,6 +167,13 @@ void Reconciler::empty_due_trash(ReconcileReport& report) {
   }
 }
 
+void Reconciler::finish_removals(ReconcileReport& report) {
+  const auto going = volumes_.records().all_going();
+  if (!going) return report.failures.push_back(going.error().text);
+  report.failures.insert(report.failures.end(), going->unreadable.begin(), going->unreadable.end());
+  if (!going->volumes.empty()) add(report, verbs_.removal.finish_going(going->volumes, {}));
+}
+
 void Reconciler::look_for_lost(ReconcileReport& report) {
   const auto found = verbs_.lost.look();
   if (!found)
@@ -165,14 +194,14 @@ Result<ReconcileReport> Reconciler::reconcile() {
   report.failures = listing.unreadable;
   heal_all(report, listing);
   empty_due_trash(report);
+  finish_removals(report);
   const auto is_known = [this](const std::string& id) -> Result<bool> {
     TRY(const auto stored, volumes_.records().by_id(id));
     return stored.has_value();
   };
   for (Backend* const backend : volumes_.backends().all()) {
     const auto swept = backend->sweep(volumes_.now(), is_known, {});
-    report.actions.insert(report.actions.end(), swept.actions.begin(), swept.actions.end());
-    report.failures.insert(report.failures.end(), swept.failures.begin(), swept.failures.end());
+    add(report, swept);
   }
   look_for_lost(report);
   (void)volumes_.jobs().all();  // deletes old jobs

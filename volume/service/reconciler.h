@@ -27,12 +27,14 @@ class Reconciler {
  private:
   void heal_all(ReconcileReport& report, const Records::Listing& listing);
   Status heal(const Volume& seen, ReconcileReport& report);
+  Status heal_data(Stored& stored, ReconcileReport& report);
   Status heal_change(Stored& stored, ReconcileReport& report);
   Status unmount_if_idle(const Volume& seen);
   Status drop_leftovers_of_archives(const Volume& seen, ReconcileReport& report);
   void look_after(const Volume& volume, ReconcileReport& report);
   void look_for_lost(ReconcileReport& report);
   void empty_due_trash(ReconcileReport& report);
+  void finish_removals(ReconcileReport& report);
   Result<bool> mend(const Volume& seen);
 
   LockedVolumes& volumes_;

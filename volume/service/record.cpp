@@ -21,6 +21,7 @@ namespace {
 struct VolumeRecord {
   Volume volume;
   std::string former;
+  bool unflushed = false;
   // Only with mounts: the boot in which they were counted, and when that was last.
   std::optional<std::string> boot;
   std::optional<long long> counted;
@@ -86,24 +87,25 @@ constexpr auto kBackupFields =
            sparse<&BackupState::since>("since"), sparse<&BackupState::failures>("failures"),
            sparse<&BackupState::error>("error"));
 
-constexpr auto kVolume = fields(
-    required<&VolumeRecord::volume, &Volume::id>("id"),
-    required<&VolumeRecord::volume, &Volume::name>("name"),
-    required<&VolumeRecord::volume, &Volume::backend>("backend"),
-    defaulted<&VolumeRecord::volume, &Volume::options>("options", kOptions),
-    defaulted<&VolumeRecord::volume, &Volume::labels>("labels"),
-    required<&VolumeRecord::volume, &Volume::phase>("phase", kPhase),
-    required<&VolumeRecord::volume, &Volume::created>("created"),
-    sparse<&VolumeRecord::volume, &Volume::deleted>("deleted"),
-    sparse<&VolumeRecord::volume, &Volume::pool>("pool"), sparse<&VolumeRecord::former>("former"),
-    sparse<&VolumeRecord::volume, &Volume::backed_up>("backed_up"),
-    sparse<&VolumeRecord::volume, &Volume::backup_left_out>("backup_left_out"),
-    sparse<&VolumeRecord::volume, &Volume::left_out>("left_out", object(kLeftOut)),
-    sparse<&VolumeRecord::volume, &Volume::backup>("backup", object(kBackupFields)),
-    sparse<&VolumeRecord::volume, &Volume::snapshots>("snapshots", kSnapshot),
-    sparse<&VolumeRecord::volume, &Volume::change>("change", kChange),
-    sparse<&VolumeRecord::boot>("boot"), sparse<&VolumeRecord::counted>("counted"),
-    sparse<&VolumeRecord::volume, &Volume::mounts>("mounts", object(kMount)));
+constexpr auto kVolume =
+    fields(required<&VolumeRecord::volume, &Volume::id>("id"),
+           required<&VolumeRecord::volume, &Volume::name>("name"),
+           required<&VolumeRecord::volume, &Volume::backend>("backend"),
+           defaulted<&VolumeRecord::volume, &Volume::options>("options", kOptions),
+           defaulted<&VolumeRecord::volume, &Volume::labels>("labels"),
+           required<&VolumeRecord::volume, &Volume::phase>("phase", kPhase),
+           required<&VolumeRecord::volume, &Volume::created>("created"),
+           sparse<&VolumeRecord::volume, &Volume::deleted>("deleted"),
+           sparse<&VolumeRecord::volume, &Volume::pool>("pool"),
+           sparse<&VolumeRecord::former>("former"), sparse<&VolumeRecord::unflushed>("unflushed"),
+           sparse<&VolumeRecord::volume, &Volume::backed_up>("backed_up"),
+           sparse<&VolumeRecord::volume, &Volume::backup_left_out>("backup_left_out"),
+           sparse<&VolumeRecord::volume, &Volume::left_out>("left_out", object(kLeftOut)),
+           sparse<&VolumeRecord::volume, &Volume::backup>("backup", object(kBackupFields)),
+           sparse<&VolumeRecord::volume, &Volume::snapshots>("snapshots", kSnapshot),
+           sparse<&VolumeRecord::volume, &Volume::change>("change", kChange),
+           sparse<&VolumeRecord::boot>("boot"), sparse<&VolumeRecord::counted>("counted"),
+           sparse<&VolumeRecord::volume, &Volume::mounts>("mounts", object(kMount)));
 
 struct TrashRecord {
   long long due = 0;
@@ -129,7 +131,11 @@ void clear_mounts(Volume& volume) {
 }
 
 VolumeRecord record_of(const Entry& entry, const std::string& boot) {
-  VolumeRecord record{.volume = entry.volume, .former = entry.former, .boot = {}, .counted = {}};
+  VolumeRecord record{.volume = entry.volume,
+                      .former = entry.former,
+                      .unflushed = entry.unflushed,
+                      .boot = {},
+                      .counted = {}};
   if (has_mounts(entry.volume)) {
     record.boot = boot;
     record.counted = entry.counted;
@@ -145,6 +151,7 @@ ParsedRecord parsed_of(VolumeRecord record, const std::string& boot) {
   if (parsed.void_mounts) clear_mounts(volume);
   if (has_mounts(volume)) parsed.entry.counted = record.counted.value_or(0);
   parsed.entry.former = std::move(record.former);
+  parsed.entry.unflushed = record.unflushed;
   return parsed;
 }
 
@@ -184,7 +191,7 @@ std::string growth_error_of(std::string_view text) {
 }
 
 std::string to_trash_record(const TrashedVolume& trashed) {
-  const Entry entry{.volume = trashed.volume, .counted = 0, .former = {}};
+  const Entry entry{.volume = trashed.volume, .counted = 0, .former = {}, .unflushed = false};
   return json::dump(
       json::write(TrashRecord{.due = trashed.due, .volume = record_of(entry, {})}, kTrash));
 }

@@ -2,7 +2,7 @@
 //
 //   {"id":"3f…","name":"shop","backend":"dir","options":{"uid":"1000"},"labels":{},"phase":"ready","created":1767225600,
 //    "boot":"6c1f…","mounts":[{"client":"docker","id":"9a…","count":1}],"counted":1767225700,
-//    "pool":"fast","former":"store","backed_up":1767225800,
+//    "unflushed":true,"pool":"fast","former":"store","backed_up":1767225800,
 //    "backup":{"done":1767225800,"tried":1767229400,"since":1767229400,"failures":1,"error":"…"},
 //    "snapshots":[{"id":"77…","name":"monday","origin":"user","created":1767225650,"size":1073741824,"mounts":[as above]}],
 //    "change":{"kind":"rollback","snapshot":{…},"kept":{…}}}
@@ -10,10 +10,11 @@
 //
 // A snapshot that was taken of several volumes at one moment has their common "group":"5b…" as well.
 // `deleted` is present in phase deleting. `boot` is the boot in which the mounts were counted, and
-// `counted` the time of the last count. `former` is the volume's name before the last rename.
+// `counted` the time of the last count. `unflushed`: the data may not be on the disk yet
+// (Backend::settle); nobody has written to it. `former` is the volume's name before the last rename.
 // Everything after "created" may be missing, as in records of older versions.
 //
-// The record of a removed volume (volume-trash/<id>) is {"due":1767830400,"volume":{as above}}.
+// The record of a removed volume (volume-trash/<id>, volume-going/<id>) is {"due":1767830400,"volume":{as above}}.
 #pragma once
 
 #include <string>
@@ -29,6 +30,7 @@ struct Entry {
   Volume volume;
   long long counted = 0;  // Unix seconds of the last mount; 0: no mounts
   std::string former;     // name before the last rename, or empty
+  bool unflushed = false;
 
   bool operator==(const Entry&) const = default;
 };

@@ -9,7 +9,7 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::string_view kRecordPrefix = "volume/", kNamePrefix = "volume-name/",
-                           kTrashPrefix = "volume-trash/";
+                           kTrashPrefix = "volume-trash/", kGoingPrefix = "volume-going/";
 
 std::string record_key(const std::string& id) { return fmt::format("{}{}", kRecordPrefix, id); }
 std::string name_key(const VolumeName& name) {
@@ -19,6 +19,7 @@ std::string name_key(const VolumeName& name) {
 std::string disk_key(const std::string& name) { return fmt::format("volume-disk/{}", name); }
 std::string growth_key(const std::string& id) { return fmt::format("volume-growth/{}", id); }
 
+std::string going_key(const std::string& id) { return fmt::format("{}{}", kGoingPrefix, id); }
 std::string trash_key(const std::string& id) { return fmt::format("{}{}", kTrashPrefix, id); }
 
 Result<TrashedVolume> parse_trashed(const state::Record& record) {
@@ -28,7 +29,10 @@ Result<TrashedVolume> parse_trashed(const state::Record& record) {
 }
 
 std::string text_of(const Stored& stored, const std::string& boot) {
-  return to_record({.volume = stored.volume, .counted = stored.counted, .former = stored.former},
+  return to_record({.volume = stored.volume,
+                    .counted = stored.counted,
+                    .former = stored.former,
+                    .unflushed = stored.unflushed},
                    boot);
 }
 
@@ -39,7 +43,8 @@ Result<Stored> parse_stored(const state::Record& record, const std::string& boot
                 .revision = record.revision,
                 .void_mounts = parsed->void_mounts,
                 .counted = parsed->entry.counted,
-                .former = std::move(parsed->entry.former)};
+                .former = std::move(parsed->entry.former),
+                .unflushed = parsed->entry.unflushed};
 }
 
 Result<std::string> parse_id(const state::Record& record) {
@@ -80,7 +85,7 @@ Result<Records::Listing> Records::all() {
 
 Result<std::set<std::string>> Records::ids() {
   std::set<std::string> ids;
-  for (const std::string_view prefix : {kRecordPrefix, kTrashPrefix}) {
+  for (const std::string_view prefix : {kRecordPrefix, kTrashPrefix, kGoingPrefix}) {
     TRY(const auto records, store_.list(prefix));
     for (const state::Record& record : records) ids.insert(record.key.substr(prefix.size()));
   }
@@ -116,8 +121,8 @@ Status Records::put_disk(const std::string& name, const DiskState& state) {
                                   .durability = state::Durability::kBoot}));
 }
 
-Result<Stored> Records::add(const Volume& volume) {
-  Stored stored{.volume = volume, .revision = 0, .void_mounts = false, .counted = 0, .former = {}};
+Result<Stored> Records::add(Stored stored) {
+  const Volume& volume = stored.volume;
   TRY(const auto committed,
       store_.commit({.preconditions = {{name_key(volume.name), state::kAbsent},
                                        {record_key(volume.id), state::kAbsent}},
@@ -182,6 +187,35 @@ Status Records::erase(const Volume& volume, const std::optional<TrashedVolume>& 
   return status_of(store_.commit(txn));
 }
 
+Status Records::let_go(const Stored& stored) {
+  const Volume& volume = stored.volume;
+  return status_of(store_.commit(
+      {.preconditions = {{record_key(volume.id), stored.revision}},
+       .puts = {{going_key(volume.id), to_trash_record({.volume = volume, .due = volume.deleted})}},
+       .deletes = {name_key(volume.name), record_key(volume.id), growth_key(volume.id)},
+       .durability = state::Durability::kDurable}));
+}
+
+Result<Records::Going> Records::all_going() {
+  TRY(const auto records, store_.list(kGoingPrefix));
+  Going going;
+  for (const state::Record& record : records) {
+    auto parsed = parse_trashed(record);
+    if (parsed)
+      going.volumes.push_back(std::move(parsed->volume));
+    else
+      going.unreadable.push_back(parsed.error().text);
+  }
+  return going;
+}
+
+Status Records::erase_going(const std::string& id) {
+  return status_of(store_.commit({.preconditions = {},
+                                  .puts = {},
+                                  .deletes = {going_key(id)},
+                                  .durability = state::Durability::kBoot}));
+}
+
 Result<std::optional<TrashedVolume>> Records::trashed(const std::string& id) {
   TRY(const auto record, store_.get(trash_key(id)));
   if (!record) return std::nullopt;
@@ -206,8 +240,12 @@ Result<Records::TrashListing> Records::all_trashed() {
 }
 
 Result<Stored> Records::take_from_trash(const Volume& volume, const VolumeName& former) {
-  Stored stored{
-      .volume = volume, .revision = 0, .void_mounts = false, .counted = 0, .former = former.str()};
+  Stored stored{.volume = volume,
+                .revision = 0,
+                .void_mounts = false,
+                .counted = 0,
+                .former = former.str(),
+                .unflushed = false};
   TRY(const auto there, store_.get(trash_key(volume.id)));
   if (!there) return fail(Code::kConflict, "volume {} is not in the trash any more", volume.id);
   TRY(const auto committed,

@@ -3,13 +3,14 @@
 //   volume/<id>           the record, see record.h
 //   volume-name/<name>    "<id>"
 //   volume-trash/<id>     the record of a removed volume whose data is kept for a while
+//   volume-going/<id>     the record of a removed volume whose data is being removed
 //   volume-growth/<id>    {"error":"…"}: why a volume with autogrow= could not grow the last time;
 //                         absent when it could
 //   volume-disk/<name>    how full a disk is that is watched (space_watch.h): {"path":"/var/lib/…",
 //                         "level":"filling","percent":87}; <name> is "state", "volumes", "pool-fast"
 //
 // The first two are written and deleted in one transaction, so that a name always leads to its
-// record. A volume has a record in volume/ or in volume-trash/, never in both.
+// record. A volume has a record in one of volume/, volume-trash/ and volume-going/.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,7 @@ struct Stored {
   bool void_mounts = false;
   long long counted = 0;  // see record.h
   std::string former;
+  bool unflushed = false;
 };
 
 // Thread-safe. Changes are made under the lock of the volume; the revision protects against writers
@@ -47,7 +49,7 @@ class Records {
   };
   Result<Listing> all();
 
-  // Of the volumes and of what is in the trash.
+  // Of the volumes, of what is in the trash, and of what is on its way there.
   Result<std::set<std::string>> ids();
 
   Result<std::int64_t> revision() { return store_.revision(); }
@@ -59,7 +61,8 @@ class Records {
   Status put_growth_failure(const std::string& id, const std::string& error);  // "": none
 
   // kConflict when the name is taken.
-  Result<Stored> add(const Volume& volume);
+  Result<Stored> add(const Volume& volume) { return add(Stored{.volume = volume}); }
+  Result<Stored> add(Stored stored);
   Status put(Stored& stored, state::Durability durability);
   // All or none of them; kConflict as put().
   Status put_all(const std::vector<Stored*>& all);
@@ -67,6 +70,15 @@ class Records {
   Status rename(Stored& stored, const VolumeName& to);
   // Removes the volume; `trashed`, if given, is stored in its place.
   Status erase(const Volume& volume, const std::optional<TrashedVolume>& trashed = {});
+
+  // Removes the volume, and keeps a record of it until its data is gone. kConflict as put().
+  Status let_go(const Stored& stored);
+  struct Going {
+    std::vector<Volume> volumes;
+    std::vector<std::string> unreadable;
+  };
+  Result<Going> all_going();
+  Status erase_going(const std::string& id);  // not durable: at worst it is done again
 
   Result<std::optional<TrashedVolume>> trashed(const std::string& id);
   struct TrashListing {

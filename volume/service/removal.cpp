@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "volume/service/snapshot_mounts.h"
 
 namespace fairlead::volume {
@@ -22,14 +23,26 @@ bool is_on_its_way(const Stored& stored, long long now) {
   return !stored.volume.mounts.empty() && age >= 0s && age < kOnItsWay;
 }
 
+bool goes_behind(const Stored& stored, const Backend& backend) {
+  const VolumeOptions& options = stored.volume.options;
+  return options.retain.count() == 0 && stored.volume.pool.empty() &&
+         backend.follows_from_record(options);
+}
+
 }  // namespace
 
-Status Removal::begin(Stored& stored, Backend& backend) {
+// The lock of the content is held while the volume goes.
+Result<LockedVolumes::Guard> Removal::refuse_used(const Stored& stored, Backend& backend) {
   TRY(const auto users, backend.users(stored.volume));
   if (!users.empty()) return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
   TRY_STATUS(refuse_mounted_snapshots(backend, stored.volume));
-  TRY(const auto content, volumes_.lock_content(stored.volume, kReconcileLockDeadline));
+  TRY(auto content, volumes_.lock_content(stored.volume, kReconcileLockDeadline));
   fault_point("volume.remove.checked");
+  return content;
+}
+
+Status Removal::begin(Stored& stored, Backend& backend) {
+  TRY(const auto content, refuse_used(stored, backend));
   stored.volume.phase = Phase::kDeleting;
   stored.volume.deleted = volumes_.now();
   stored.volume.mounts.clear();
@@ -38,6 +51,70 @@ Status Removal::begin(Stored& stored, Backend& backend) {
   TRY_STATUS(volumes_.records().put(stored, state::Durability::kDurable));
   fault_point("volume.remove.intent");
   return {};
+}
+
+// One commit frees the name and says what has to go; that is done behind the answer, by whoever finds
+// it. Here the data is only moved away.
+Status Removal::let_go(Stored& stored, Backend& backend) {
+  TRY(const auto content, refuse_used(stored, backend));
+  stored.volume.phase = Phase::kDeleting;
+  stored.volume.deleted = volumes_.now();
+  stored.volume.mounts.clear();
+  TRY_STATUS(volumes_.records().let_go(stored));
+  fault_point("volume.remove.intent");
+  if (const auto moved = backend.remove_unflushed(stored.volume); !moved)
+    log::warn("the data of a removed volume is left to reconcile",
+              {{"volume", stored.volume.name.str()}, {"error", moved.error().text}});
+  fault_point("volume.remove.trashed");
+  reaper_.take_going(stored.volume);
+  return {};
+}
+
+Status Removal::flush_move(const Volume& volume) {
+  TRY(Backend* const backend, volumes_.backends().find(volume));
+  return backend->remove(volume);
+}
+
+Result<TrashState> Removal::purge_going(const Volume& volume, const StopRequest& stop) {
+  TRY(Backend* const backend, volumes_.backends().find(volume));
+  TRY(const auto state, backend->purge(volume, stop));
+  fault_point("volume.going.purged");
+  if (state == TrashState::kEmptied) TRY_STATUS(volumes_.records().erase_going(volume.id));
+  return state;
+}
+
+// The record goes last, and after a flush of the move: data in vol/ without a record is a volume
+// that was lost, data in trash/ is only rubbish. All moves come before what is removed, so that one
+// flush serves them all.
+ReconcileReport Removal::finish_going(const std::vector<Volume>& volumes, const StopRequest& stop) {
+  ReconcileReport report;
+  const auto fails = [&](const Volume& volume, const Error& error) {
+    report.failures.push_back(
+        fmt::format("finish the removal of volume \"{}\": {}", volume.name.str(), error.text));
+  };
+  std::vector<const Volume*> moved;
+  for (const Volume& volume : volumes) {
+    if (const auto done = flush_move(volume); done)
+      moved.push_back(&volume);
+    else
+      fails(volume, done.error());
+  }
+  fault_point("volume.going.flushed");
+  for (const Volume* const volume : moved) {
+    if (volume != moved.front() && stop && stop()) return report;
+    const auto state = purge_going(*volume, stop);
+    if (!state)
+      fails(*volume, state.error());
+    else if (*state == TrashState::kEmptied)
+      report.actions.push_back(
+          fmt::format("finished the removal of volume \"{}\"", volume->name.str()));
+  }
+  return report;
+}
+
+void Removal::finish_behind(const std::vector<Volume>& volumes, const StopRequest& stop) {
+  for (const std::string& failure : finish_going(volumes, stop).failures)
+    log::warn("the data of a removed volume is left to reconcile", {{"error", failure}});
 }
 
 // Refuses nothing, because the intent is on the disk. An unfinished restore under another name ends
@@ -85,6 +162,10 @@ Result<bool> Removal::try_remove(const VolumeName& name, bool may_wait) {
   TRY(Backend* const backend, volumes_.backends().find(stored->volume));
   if (stored->volume.phase == Phase::kReady) {
     if (may_wait && is_on_its_way(*stored, volumes_.now())) return false;
+    if (goes_behind(*stored, *backend)) {
+      TRY_STATUS(let_go(*stored, *backend));
+      return true;
+    }
     TRY_STATUS(begin(*stored, *backend));
   }
   TRY_STATUS(finish(*stored, *backend));

@@ -118,7 +118,16 @@ INSTANTIATE_TEST_SUITE_P(
                            .exists_after = true},
                       Case{.name = "reconcile_of_a_create_that_died",
                            .verb = "reconcile",
-                           .crash_before = "create@volume.build.flushed"},
+                           .crash_before = "create@volume.build.flushed",
+                           .exists_after = true},
+                      Case{.name = "reconcile_of_a_create_that_is_not_flushed",
+                           .verb = "reconcile",
+                           .before = {"create"},
+                           .exists_after = true},
+                      Case{.name = "reconcile_of_a_removal_that_has_only_begun",
+                           .verb = "reconcile",
+                           .before = {"create"},
+                           .crash_before = "remove@volume.remove.intent"},
                       Case{.name = "reconcile_of_a_remove_that_died",
                            .verb = "reconcile",
                            .before = {"create"},
@@ -170,14 +179,15 @@ TEST(CrashPoints, StandBetweenAllStepsOfCreateAndRemove) {
       if (point.starts_with("volume.")) found.insert(point.substr(0, point.find(':')));
     return found;
   };
-  EXPECT_EQ(names({.verb = "create"}),
-            (std::set<std::string>{"volume.create.intent", "volume.build.begun",
-                                   "volume.build.flushed", "volume.build.renamed",
-                                   "volume.create.built", "volume.create.ready"}));
-  EXPECT_EQ(names({.verb = "remove", .before = {"create"}}),
-            (std::set<std::string>{"volume.remove.checked", "volume.remove.intent",
-                                   "volume.trash.renamed", "volume.remove.trashed",
-                                   "volume.remove.erased", "volume.purge.begin"}));
+  EXPECT_EQ(
+      names({.verb = "create"}),
+      (std::set<std::string>{"volume.create.intent", "volume.build.begun", "volume.build.flushed",
+                             "volume.build.renamed", "volume.create.built"}));
+  EXPECT_EQ(
+      names({.verb = "remove", .before = {"create"}}),
+      (std::set<std::string>{"volume.remove.checked", "volume.remove.intent",
+                             "volume.trash.renamed", "volume.remove.trashed",
+                             "volume.going.flushed", "volume.purge.begin", "volume.going.purged"}));
 }
 
 }  // namespace

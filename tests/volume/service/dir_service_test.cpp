@@ -1,4 +1,5 @@
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include "tests/volume/service/disk_world.h"
 
@@ -56,6 +57,56 @@ TEST_F(DirServiceTest, AMovedFolderIsToldAndNotReplacedByAnEmptyOne) {
   EXPECT_THAT(world->reconcile()->failures, ::testing::ElementsAre(HasSubstr("missing")));
   EXPECT_TRUE(world->remove("shop"));
   expect_agreement(world, scratch.path());
+}
+
+// Each commit that lasts is a flush of the disk.
+TEST_F(DirServiceTest, CreateAndRemoveAreOneCommitEach) {
+  ASSERT_TRUE(world.create("first"));
+  const auto before = world.store->revision().value();
+  ASSERT_TRUE(world.create("shop"));
+  EXPECT_EQ(world.store->revision().value(), before + 1);
+  ASSERT_TRUE(world.create("shop"));
+  EXPECT_EQ(world.store->revision().value(), before + 1);
+  ASSERT_TRUE(world->remove("shop"));
+  EXPECT_EQ(world.store->list("volume/")->size(), 1U);
+  EXPECT_EQ(world.store->list("volume-name/")->size(), 1U);
+  expect_agreement(world, scratch.path());
+}
+
+TEST_F(DirServiceTest, ANameIsFreeAtOnceWhenItsVolumeIsRemoved) {
+  const auto first = world.create("shop");
+  write_text(first->mountpoint + "/file", "text");
+  ASSERT_TRUE(world->remove("shop"));
+  const auto second = world.create("shop", {{"uid", "7"}});
+  ASSERT_TRUE(second) << second.error().text;
+  EXPECT_NE(second->id, first->id);
+  EXPECT_FALSE(is_there(second->mountpoint + "/file"));
+  expect_agreement(world, scratch.path());
+}
+
+// As after a power cut before its first mount, when nobody can have written to it.
+TEST_F(DirServiceTest, AnUnusedVolumeWhoseFolderIsGoneIsMadeAgainAsItWas) {
+  const auto made = world.create("shop", {{"uid", "7"}, {"mode", "0750"}});
+  const std::filesystem::path folder = std::filesystem::path(made->mountpoint).parent_path();
+  std::filesystem::remove_all(folder);
+  const auto mounted = world->mount("shop", "docker", "a");
+  ASSERT_TRUE(mounted) << mounted.error().text;
+  struct stat info {};
+  ASSERT_EQ(::stat(mounted->mountpoint.c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, 7U);
+  EXPECT_EQ(info.st_mode & 07777, 0750U);
+  ASSERT_TRUE(world->unmount("shop", "docker", "a"));
+  std::filesystem::remove_all(folder);
+  EXPECT_THAT(world->mount("shop", "docker", "a").error().text, HasSubstr("missing"));
+}
+
+TEST_F(DirServiceTest, WithoutTheFolderOfAllVolumesNothingIsMadeInItsPlace) {
+  ASSERT_TRUE(world.create("shop"));
+  std::filesystem::rename(scratch / "volumes", scratch / "elsewhere");
+  EXPECT_THAT(world->mount("shop", "docker", "a").error().text, HasSubstr("mount its disk"));
+  std::filesystem::remove_all(scratch / "volumes");
+  std::filesystem::rename(scratch / "elsewhere", scratch / "volumes");
+  EXPECT_TRUE(world->mount("shop", "docker", "a"));
 }
 
 TEST_F(DirServiceTest, ManyFilesAreRemovedBehindTheAnswer) {
