@@ -51,7 +51,7 @@ class Backend {
   // --- Answers that do not wait for the disk. A flush of a file system costs more than all else
   // that these verbs do; what follows from the record can be made again instead.
 
-  // Whether the data of a new volume with these options follows from its record alone (an empty
+  // Whether, now, the data of a new volume with these options follows from its record alone (an empty
   // folder), so that create_unflushed() and settle() may be used in place of create(), and
   // remove_unflushed() in place of remove(). By default it does not.
   virtual bool follows_from_record(const VolumeOptions& options) const;

@@ -52,6 +52,7 @@ class DirBackend : public FolderBackend {
  private:
   Result<std::string> users_in(const MountScan& scan, const Folder& folder) const override;
   Status build(const Volume& volume, Rollback& undo, Flush flush);
+  Status need_tree() const;
   Result<Folder> data_of(const Volume& volume) const;
   Status need_rest(const Volume& volume, std::string_view what);
 
@@ -75,31 +76,34 @@ Status DirBackend::build(const Volume& volume, Rollback& undo, Flush flush) {
   return pool_.publish(volume, building, flush);
 }
 
+// Later volumes of the tree may come to the disk after their answers; the tree itself does not.
 Status DirBackend::create(const Volume& volume, Rollback& undo) {
-  return build(volume, undo, Flush::kNow);
-}
-
-// A volume in a pool is left to the usual way, because a pool may be gone when what was begun is
-// taken up.
-bool DirBackend::follows_from_record(const VolumeOptions& options) const {
-  return options.pool.empty() && options.from_volume.empty();
-}
-
-// The tree itself is flushed with the first volume in it: where a later one finds none, the disk is
-// missing, and nothing may be made in its place.
-Status DirBackend::create_unflushed(const Volume& volume, Rollback& undo) {
-  const auto vol = pool_.part("vol");
-  if (!vol && vol.error().code != Code::kNotFound) return fail(vol.error());
-  if (vol) return build(volume, undo, Flush::kLater);
+  const bool first = !pool_.part("vol");
   TRY_STATUS(build(volume, undo, Flush::kNow));
-  return pool_.flush_root();
+  return first ? pool_.flush_root() : Status();
+}
+
+// Not the first volume of all: where a later one finds no tree, the disk is missing, and nothing may
+// be made in its place. Nor one in a pool, which may be gone when what was begun is taken up.
+bool DirBackend::follows_from_record(const VolumeOptions& options) const {
+  return options.pool.empty() && options.from_volume.empty() && pool_.part("vol").has_value();
+}
+
+Status DirBackend::need_tree() const {
+  const auto vol = pool_.part("vol");
+  if (vol) return {};
+  return fail(Code::kIo,
+              "the folder of all volumes {} is missing or cannot be read ({}): mount its disk",
+              pool_.root(), vol.error().text);
+}
+
+Status DirBackend::create_unflushed(const Volume& volume, Rollback& undo) {
+  TRY_STATUS(need_tree());
+  return build(volume, undo, Flush::kLater);
 }
 
 Result<bool> DirBackend::settle(const Volume& volume) {
-  if (const auto vol = pool_.part("vol"); !vol)
-    return fail(Code::kIo,
-                "the folder of all volumes {} is missing or cannot be read ({}): mount its disk",
-                pool_.root(), vol.error().text);
+  TRY_STATUS(need_tree());
   TRY(const bool there, pool_.has(volume.id));
   if (there) {
     TRY([[maybe_unused]] const auto data, data_of(volume));

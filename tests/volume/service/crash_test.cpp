@@ -1,6 +1,7 @@
 // SIGKILL at every fault point of every verb: the same call again succeeds, nothing leaks, store
 // and disk agree.
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "tests/volume/service/crash_process.h"
@@ -30,9 +31,13 @@ struct Case {
   std::string crash_before;         // "verb@point": a child that died earlier
   bool exists_after = false;
   std::size_t trash_after = 0;
+  bool is_first = false;  // of all volumes: the folders for them are not there yet
 };
 
 void prepare(const Case& plan, const std::string& folder) {
+  if (!plan.is_first)
+    for (const char* const part : {"vol", "tmp", "trash"})
+      std::filesystem::create_directories(folder + "/volumes/" + part);
   for (const std::string& verb : plan.before)
     ASSERT_EQ(run_child(folder, verb, "", plan.retain), 0) << verb;
   if (plan.crash_before.empty()) return;
@@ -105,37 +110,39 @@ TEST_P(CrashTest, TheSameCallAgainSucceedsAndSoDoesAReconcileFirst) {
 
 INSTANTIATE_TEST_SUITE_P(
     Verbs, CrashTest,
-    ::testing::Values(Case{.name = "create", .verb = "create", .exists_after = true},
-                      Case{.name = "remove", .verb = "remove", .before = {"create"}},
-                      Case{.name = "create_after_a_create_that_died",
-                           .verb = "create",
-                           .crash_before = "create@volume.build.renamed",
-                           .exists_after = true},
-                      Case{.name = "create_after_a_remove_that_died",
-                           .verb = "create",
-                           .before = {"create"},
-                           .crash_before = "remove@volume.remove.intent",
-                           .exists_after = true},
-                      Case{.name = "reconcile_of_a_create_that_died",
-                           .verb = "reconcile",
-                           .crash_before = "create@volume.build.flushed",
-                           .exists_after = true},
-                      Case{.name = "reconcile_of_a_create_that_is_not_flushed",
-                           .verb = "reconcile",
-                           .before = {"create"},
-                           .exists_after = true},
-                      Case{.name = "reconcile_of_a_removal_that_has_only_begun",
-                           .verb = "reconcile",
-                           .before = {"create"},
-                           .crash_before = "remove@volume.remove.intent"},
-                      Case{.name = "reconcile_of_a_remove_that_died",
-                           .verb = "reconcile",
-                           .before = {"create"},
-                           .crash_before = "remove@volume.trash.renamed"},
-                      Case{.name = "reconcile_of_a_purge_that_died",
-                           .verb = "reconcile",
-                           .before = {"create"},
-                           .crash_before = "remove@volume.purge.begin"}),
+    ::testing::Values(
+        Case{.name = "create", .verb = "create", .exists_after = true},
+        Case{.name = "the_first_create", .verb = "create", .exists_after = true, .is_first = true},
+        Case{.name = "remove", .verb = "remove", .before = {"create"}},
+        Case{.name = "create_after_a_create_that_died",
+             .verb = "create",
+             .crash_before = "create@volume.build.flushed",
+             .exists_after = true},
+        Case{.name = "create_after_a_remove_that_died",
+             .verb = "create",
+             .before = {"create"},
+             .crash_before = "remove@volume.remove.intent",
+             .exists_after = true},
+        Case{.name = "reconcile_of_a_create_that_died",
+             .verb = "reconcile",
+             .crash_before = "create@volume.build.flushed",
+             .exists_after = true},
+        Case{.name = "reconcile_of_a_create_that_is_not_flushed",
+             .verb = "reconcile",
+             .before = {"create"},
+             .exists_after = true},
+        Case{.name = "reconcile_of_a_removal_that_has_only_begun",
+             .verb = "reconcile",
+             .before = {"create"},
+             .crash_before = "remove@volume.remove.intent"},
+        Case{.name = "reconcile_of_a_remove_that_died",
+             .verb = "reconcile",
+             .before = {"create"},
+             .crash_before = "remove@volume.trash.renamed"},
+        Case{.name = "reconcile_of_a_purge_that_died",
+             .verb = "reconcile",
+             .before = {"create"},
+             .crash_before = "remove@volume.purge.begin"}),
     [](const auto& plan) { return plan.param.name; });
 
 // Reconcile cannot heal it: until the call is made again the data is without a record.

@@ -86,6 +86,7 @@ TEST_F(DirServiceTest, ANameIsFreeAtOnceWhenItsVolumeIsRemoved) {
 
 // As after a power cut before its first mount, when nobody can have written to it.
 TEST_F(DirServiceTest, AnUnusedVolumeWhoseFolderIsGoneIsMadeAgainAsItWas) {
+  ASSERT_TRUE(world.create("first"));
   const auto made = world.create("shop", {{"uid", "7"}, {"mode", "0750"}});
   const std::filesystem::path folder = std::filesystem::path(made->mountpoint).parent_path();
   std::filesystem::remove_all(folder);
@@ -101,6 +102,7 @@ TEST_F(DirServiceTest, AnUnusedVolumeWhoseFolderIsGoneIsMadeAgainAsItWas) {
 }
 
 TEST_F(DirServiceTest, WithoutTheFolderOfAllVolumesNothingIsMadeInItsPlace) {
+  ASSERT_TRUE(world.create("first"));
   ASSERT_TRUE(world.create("shop"));
   std::filesystem::rename(scratch / "volumes", scratch / "elsewhere");
   EXPECT_THAT(world->mount("shop", "docker", "a").error().text, HasSubstr("mount its disk"));
