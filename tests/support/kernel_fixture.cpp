@@ -395,6 +395,12 @@ std::optional<std::chrono::microseconds> KernelFixture::ping(const std::string& 
   return round_trip;
 }
 
+bool KernelFixture::ping_soon(const std::string& from, const std::string& to) {
+  for (int attempt = 0; attempt < 5; ++attempt)
+    if (ping(from, to)) return true;
+  return false;
+}
+
 namespace {
 
 UniqueFd listening_socket(int type, const IpAddress& address, std::uint16_t port) {

@@ -109,6 +109,8 @@ class KernelFixture : public ::testing::Test {
   // time.
   std::optional<std::chrono::microseconds> ping(const std::string& from, const std::string& to,
                                                 std::chrono::milliseconds timeout = kTimeout);
+  // After a link was down, which may send nothing for a second yet (net/core/link_watch.c).
+  bool ping_soon(const std::string& from, const std::string& to);
 
   // Services answer with the name of their namespace. An empty `address` means any address of both
   // families.

@@ -75,10 +75,12 @@ auto once_there_is_room(const Folder& folder, const Act& act) {
 // Whether somebody may want the volume back out of the trash.
 enum class Restorable { kYes, kNo };
 
-// Takes volume.json away, so that the volume is never restored: half of its data may be gone.
-Status mark_as_going(const Folder& folder) {
-  if (::renameat(folder.fd(), kJsonName, folder.fd(), kGoingName) == 0) return folder.sync();
-  if (errno == ENOSPC && ::unlinkat(folder.fd(), kJsonName, 0) == 0) return folder.sync();
+// Takes volume.json away, so that the volume is never restored: half of its data may be gone. Where
+// nobody may want it back, that need not be on the disk before the data goes.
+Status mark_as_going(const Folder& folder, Restorable restorable) {
+  const auto flushed = [&] { return restorable == Restorable::kYes ? folder.sync() : Status(); };
+  if (::renameat(folder.fd(), kJsonName, folder.fd(), kGoingName) == 0) return flushed();
+  if (errno == ENOSPC && ::unlinkat(folder.fd(), kJsonName, 0) == 0) return flushed();
   if (errno == ENOENT || errno == EISDIR) return {};
   return fail_errno(errno, fmt::format("remove {}/{}", folder.path(), kJsonName));
 }
@@ -96,8 +98,7 @@ Result<TrashState> empty(const Folder& trash, const std::string& name, const Sto
   TRY(const bool attached, holds_attached_image(*folder));
   if (attached) return TrashState::kLeft;
   fault_point("volume.purge.begin");
-  if (restorable == Restorable::kYes)
-    TRY_STATUS(once_there_is_room(*folder, [&] { return mark_as_going(*folder); }));
+  TRY_STATUS(once_there_is_room(*folder, [&] { return mark_as_going(*folder, restorable); }));
   TRY(const auto removal,
       once_there_is_room(trash, [&] { return remove_tree(trash, name, stop); }));
   return removal == Removal::kGone ? TrashState::kEmptied : TrashState::kLeft;

@@ -198,8 +198,8 @@ TEST_P(Overlay, ContainersAreMendedAfterTheBridgeWasLost) {
   must(host(1).driver().ensure(host(1).network, undo));
   undo.commit();
   EXPECT_TRUE(must(host(1).driver().mend(host(1).network, a.endpoint)));
-  EXPECT_TRUE(ping("a", "10.9.0.3"));
-  EXPECT_TRUE(ping("b", "10.9.0.2"));
+  EXPECT_TRUE(ping_soon("a", "10.9.0.3"));
+  EXPECT_TRUE(ping_soon("b", "10.9.0.2"));
 }
 
 class OverlayWithoutCommunication : public Overlay {

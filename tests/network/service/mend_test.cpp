@@ -30,12 +30,6 @@ class Mend : public ServiceWorld {
     EXPECT_THAT(report.failures, IsEmpty());
     return report;
   }
-  // A link that was down may send nothing for a second yet (net/core/link_watch.c).
-  bool ping_soon(const std::string& from, const std::string& to) {
-    for (int attempt = 0; attempt < 5; ++attempt)
-      if (ping(from, to)) return true;
-    return false;
-  }
   // Damage of the link and what mend() says of it.
   std::vector<std::string> mend_link(const std::string& link, const network::Network& network,
                                      const std::string& what) {
