@@ -34,7 +34,7 @@ class Crowd:
 
     def __init__(self, host, daemon, network):
         self.host, self.network = host, network
-        self._daemon, self._computed = daemon, seconds_of(daemon)
+        self._daemon, self._computed = daemon, 0.0
         self.containers = cni.Containers(host)
         self.addresses = {}
         self._connection = UnixHttp(host.path(API_SOCKET))
@@ -47,19 +47,25 @@ class Crowd:
         return self.containers.make(*(f"c{number}" for number in range(count)))
 
     def attach(self, name):
-        """The seconds that it took, and those that the daemon has computed since the last one."""
-        start = time.perf_counter()
         made = self._call("POST", "/v1/endpoints", {"network": self.network, "id": name, "container": name,
                                                     "netns": f"/run/netns/{name}"})
-        took = time.perf_counter() - start
         self.addresses[name] = made["addresses"][0].split("/")[0]
-        before, self._computed = self._computed, seconds_of(self._daemon)
+
+    def cost_of(self, name):
+        """The seconds that attaching it takes, and those that the daemon computes for it."""
+        start, before = time.perf_counter(), self._computed
+        self.attach(name)
+        took = time.perf_counter() - start
+        self._computed = seconds_of(self._daemon)
         return took, self._computed - before
 
     def detach(self, *names):
         for name in names:
             self._call("DELETE", f"/v1/endpoints/{self.network}/{name}")
             del self.addresses[name]
+        self.begin()
+
+    def begin(self):
         self._computed = seconds_of(self._daemon)
 
     def _call(self, method, path, body=None):
@@ -78,10 +84,12 @@ def costs(crowds):
     that costs. All stay attached.
     """
     found = [[] for _ in crowds]
+    for crowd, _ in crowds:
+        crowd.begin()
     for number in range(ROUNDS):
         for turn in zip(*(names for _, names in crowds)):
             for (crowd, _), name, costs_of_crowd in zip(crowds, turn, found):
-                costs_of_crowd.append(crowd.attach(name))
+                costs_of_crowd.append(crowd.cost_of(name))
         if number + 1 < ROUNDS:
             for crowd, names in crowds:
                 crowd.detach(*names)

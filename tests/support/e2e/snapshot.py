@@ -58,11 +58,12 @@ class Snapshot:
         }
 
     def difference(self, later):
-        """The lines that differ, or an empty text."""
+        """The lines that differ, or an empty text. What was in the trash may be gone: it is emptied behind the answer."""
         lines = []
         for name, text in self.sections.items():
-            lines += difflib.unified_diff(text.splitlines(), later.sections[name].splitlines(), f"{name} before",
-                                          f"{name} after", lineterm="", n=1)
+            now = later.sections[name].splitlines()
+            then = [line for line in text.splitlines() if line in now or "/volumes/trash/" not in line]
+            lines += difflib.unified_diff(then, now, f"{name} before", f"{name} after", lineterm="", n=1)
         return "\n".join(lines)
 
 
