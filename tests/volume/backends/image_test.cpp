@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "tests/volume/backends/image_world.h"
+#include "tests/volume/shown_twice.h"
 
 namespace fairlead::volume {
 namespace {
@@ -76,27 +77,18 @@ TEST_F(ImageTest, TheLimitIsExactAndDfTellsIt) {
   EXPECT_EQ(image.st_size, static_cast<off_t>(32 * kMiB));
 }
 
-// As where the volume folder is a bind mount with shared propagation.
 TEST_F(ImageTest, AFolderThatIsShownTwiceIsNoUser) {
   const testing::Scratch scratch;
-  const std::string share = scratch / "share", root = scratch / "root";
-  std::filesystem::create_directory(share);
-  std::filesystem::create_directory(root);
-  ASSERT_EQ(::mount("share", share.c_str(), "tmpfs", 0, nullptr), 0);
-  ASSERT_EQ(::mount("", share.c_str(), nullptr, MS_SHARED, nullptr), 0);
-  std::filesystem::create_directory(share + "/fl");
-  ASSERT_EQ(::mount((share + "/fl").c_str(), root.c_str(), nullptr, MS_BIND, nullptr), 0);
-  const auto backend = make_image_backend(root);
+  const testing::ShownTwice shown(scratch / "share", scratch / "root");
+  const auto backend = make_image_backend(scratch / "root");
   const Volume volume = testing::made_by(*backend, testing::a_volume("image", {{"size", "16m"}}));
   const auto path = backend->mount(volume);
   ASSERT_TRUE(path) << path.error().text;
-  EXPECT_TRUE(testing::is_there(share + "/fl/vol/" + volume.id + "/fs/_data"));
+  EXPECT_TRUE(is_there(shown.other + "/vol/" + volume.id + "/fs/_data"));
   EXPECT_EQ(*backend->users(volume), "");
   EXPECT_EQ(backend->status(volume)->in_use, false);
   ASSERT_TRUE(backend->unmount(volume));
-  EXPECT_FALSE(testing::is_there(share + "/fl/vol/" + volume.id + "/fs/_data"));
-  EXPECT_EQ(::umount2(root.c_str(), UMOUNT_NOFOLLOW), 0);
-  EXPECT_EQ(::umount2(share.c_str(), UMOUNT_NOFOLLOW), 0);
+  EXPECT_FALSE(is_there(shown.other + "/vol/" + volume.id + "/fs/_data"));
 }
 
 TEST_F(ImageTest, InodesAreLimitedToo) {

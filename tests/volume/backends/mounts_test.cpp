@@ -6,6 +6,7 @@
 
 #include "tests/volume/backends/a_volume.h"
 #include "tests/volume/loop_disk.h"
+#include "tests/volume/shown_twice.h"
 #include "volume/backends/bind.h"
 #include "volume/backends/remote.h"
 #include "volume/backends/tmpfs.h"
@@ -104,28 +105,18 @@ TEST_F(TmpfsTest, AContainerThatLivesOnKeepsTheMemoryThere) {
   remove(volume);
 }
 
-// As where the volume folder is a bind mount with shared propagation: each mount in it is there twice,
-// and the other one is nobody's.
 TEST_F(TmpfsTest, AFolderThatIsShownTwiceKeepsNoVolumeFromBeingRemoved) {
-  const std::string share = scratch / "share", root = scratch / "root";
-  std::filesystem::create_directory(share);
-  std::filesystem::create_directories(root);
-  ASSERT_EQ(::mount("share", share.c_str(), "tmpfs", 0, nullptr), 0);
-  ASSERT_EQ(::mount("", share.c_str(), nullptr, MS_SHARED, nullptr), 0);
-  std::filesystem::create_directory(share + "/fl");
-  ASSERT_EQ(::mount((share + "/fl").c_str(), root.c_str(), nullptr, MS_BIND, nullptr), 0);
+  const testing::ShownTwice shown(scratch / "share", scratch / "root");
   const Volume volume = created({{"backend", "tmpfs"}});
   const auto path = backend->mount(volume);
   ASSERT_TRUE(path) << path.error().text;
   write_text(*path + "/file", "x");
-  EXPECT_TRUE(is_there(share + "/fl/vol/" + volume.id + "/fs/_data/file"));
+  EXPECT_TRUE(is_there(shown.other + "/vol/" + volume.id + "/fs/_data/file"));
   EXPECT_EQ(*backend->users(volume), "");
   EXPECT_EQ(backend->status(volume)->in_use, false);
   ASSERT_TRUE(backend->unmount(volume));
-  EXPECT_FALSE(is_there(share + "/fl/vol/" + volume.id + "/fs/_data/file"));
+  EXPECT_FALSE(is_there(shown.other + "/vol/" + volume.id + "/fs/_data/file"));
   remove(volume);
-  ASSERT_EQ(::umount2(root.c_str(), UMOUNT_NOFOLLOW), 0) << std::strerror(errno);
-  ASSERT_EQ(::umount2(share.c_str(), UMOUNT_NOFOLLOW), 0) << std::strerror(errno);
 }
 
 TEST_F(TmpfsTest, WhatMemoryCannotKeepIsRefused) {

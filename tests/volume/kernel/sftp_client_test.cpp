@@ -30,6 +30,15 @@ class SftpClientTest : public ::testing::Test {
     EXPECT_TRUE(made) << made.error().text;
     return made ? std::move(*made) : nullptr;
   }
+  // What the wait for the last of many calls says to which the server answers no more.
+  Error stop_behind_many_calls(SftpClient& server, std::atomic<bool>& stopped) const {
+    std::deque<SftpCall> calls;
+    for (int i = 0; i < 50; ++i) calls.push_back(server.stat(scratch_.path()));
+    stopped = true;
+    const auto waited = server.wait_attributes(calls.back(), "stat");
+    EXPECT_FALSE(waited);
+    return waited ? Error{} : waited.error();
+  }
   const Scratch scratch_;
 };
 
@@ -137,13 +146,9 @@ TEST_F(SftpClientTest, AStopEndsAWaitAfterItsGrace) {
   SftpSettings settings{.stopped = [&] { return stopped.load(); }};
   settings.grace = 200ms;
   const auto server = client({.end = "hang", .after = 300}, settings);
-  std::deque<SftpCall> calls;
-  for (int i = 0; i < 50; ++i) calls.push_back(server->stat(scratch_.path()));
-  stopped = true;
-  const auto waited = server->wait_attributes(calls.back(), "stat");
-  ASSERT_FALSE(waited);
-  EXPECT_EQ(waited.error().code, Code::kUnavailable);
-  EXPECT_THAT(waited.error().text, HasSubstr("stopped"));
+  const Error told = stop_behind_many_calls(*server, stopped);
+  EXPECT_EQ(told.code, Code::kUnavailable);
+  EXPECT_THAT(told.text, HasSubstr("stopped"));
 }
 
 TEST_F(SftpClientTest, AServerThatHangsIsLeftSoonAfterAStop) {
@@ -152,12 +157,7 @@ TEST_F(SftpClientTest, AServerThatHangsIsLeftSoonAfterAStop) {
   settings.grace = 24h;
   settings.hush = 200ms;
   const auto server = client({.end = "hang", .after = 300}, settings);
-  std::deque<SftpCall> calls;
-  for (int i = 0; i < 50; ++i) calls.push_back(server->stat(scratch_.path()));
-  stopped = true;
-  const auto waited = server->wait_attributes(calls.back(), "stat");
-  ASSERT_FALSE(waited);
-  EXPECT_THAT(waited.error().text, HasSubstr("stopped"));
+  EXPECT_THAT(stop_behind_many_calls(*server, stopped).text, HasSubstr("stopped"));
   auto last = server->remove(scratch_ / "lock");
   EXPECT_TRUE(server->is_answered(last));  // nothing is waited for any more
   const auto removed = server->wait(last, "remove", SftpClient::Patience::kLast);
