@@ -28,7 +28,10 @@ constexpr auto kOrigin = json::one_of<SnapshotOrigin::kUser, SnapshotOrigin::kSc
 constexpr auto kSnapshot =
     fields(required<&Snapshot::id>("id"), required<&Snapshot::name>("name"),
            required<&Snapshot::origin>("origin", kOrigin), required<&Snapshot::created>("created"),
-           json::sparse<&Snapshot::size>("size"));
+           json::sparse<&Snapshot::size>("size"), json::sparse<&Snapshot::group>("group"));
+
+constexpr auto kLeftOut =
+    fields(required<&LeftOut::count>("count"), defaulted<&LeftOut::notes>("notes"));
 
 constexpr auto kVolume =
     fields(json::shown<Volume, show_format>("format"), required<&Volume::id>("id"),
@@ -36,6 +39,8 @@ constexpr auto kVolume =
            defaulted<&Volume::options>("options", kOptions), defaulted<&Volume::labels>("labels"),
            required<&Volume::created>("created"), json::sparse<&Volume::pool>("pool"),
            json::sparse<&Volume::backed_up>("backed_up"),
+           json::sparse<&Volume::backup_left_out>("backup_left_out"),
+           json::sparse<&Volume::left_out>("left_out", json::object(kLeftOut)),
            json::sparse<&Volume::snapshots>("snapshots", json::object(kSnapshot)));
 
 }  // namespace

@@ -136,6 +136,24 @@ std::vector<VolumeSnapshot> snapshots_in(const std::vector<Changes::Step>& steps
 
 enum class Lacking { kIsLeftOut, kIsAnError };
 
+Status check_of_one_moment(const std::vector<Changes::Step>& steps) {
+  const auto shown_name = [](const Changes::Step& step) {
+    return fmt::format("{}@{}", step.opened->stored.volume.name.str(),
+                       step.change.snapshot.name.str());
+  };
+  const std::string& group = steps.front().change.snapshot.group;
+  for (const Changes::Step& step : steps) {
+    const std::string& other = step.change.snapshot.group;
+    if (other.empty())
+      return fail(Code::kConflict, "{} is of no group; name the volumes one by one",
+                  shown_name(step));
+    if (other != group)
+      return fail(Code::kConflict, "{} and {} are not of one moment; name the volumes one by one",
+                  shown_name(steps.front()), shown_name(step));
+  }
+  return {};
+}
+
 // A step for each volume that has the snapshot; they are of one moment.
 Result<std::vector<Changes::Step>> steps_to(std::vector<OpenVolume>& volumes,
                                             const std::string& name, ChangeKind kind,
@@ -152,14 +170,7 @@ Result<std::vector<Changes::Step>> steps_to(std::vector<OpenVolume>& volumes,
   }
   if (steps.empty())
     return fail(Code::kNotFound, "none of its volumes has a snapshot \"{}\"", shown(name));
-  const auto& first = steps.front();
-  for (const Changes::Step& step : steps)
-    if (volumes.size() > 1 && (step.change.snapshot.group.empty() ||
-                               step.change.snapshot.group != first.change.snapshot.group))
-      return fail(Code::kConflict,
-                  "{}@{} and {}@{} are not of one moment; name the volumes one by one",
-                  first.opened->stored.volume.name.str(), name,
-                  step.opened->stored.volume.name.str(), name);
+  if (volumes.size() > 1) TRY_STATUS(check_of_one_moment(steps));
   return steps;
 }
 

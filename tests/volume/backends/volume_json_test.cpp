@@ -22,6 +22,27 @@ TEST(VolumeJson, HoldsWhatARecordNeeds) {
             R"("options":{"uid":"7"}})");
 }
 
+// What a record that is written again must still say: of one moment, and what is incomplete.
+TEST(VolumeJson, HoldsWhatIsKnownOfItsContent) {
+  const Snapshot monday{.id = "00112233445566778899aabbccddeeff",
+                        .name = SnapshotName::parse("monday").value(),
+                        .origin = SnapshotOrigin::kUser,
+                        .created = 1767225601,
+                        .size = 1 << 20,
+                        .group = "ffeeddccbbaa99887766554433221100"};
+  const Volume volume{.id = "0123456789abcdef0123456789abcdef",
+                      .name = VolumeName::parse("shop").value(),
+                      .backend = "image",
+                      .pool = "fast",
+                      .phase = Phase::kReady,
+                      .created = 1767225600,
+                      .snapshots = {monday},
+                      .backed_up = 1767225602,
+                      .backup_left_out = 3,
+                      .left_out = {.count = 2, .notes = {"a socket", "a device"}}};
+  EXPECT_EQ(parse_volume_json(to_volume_json(volume)).value(), volume);
+}
+
 TEST(VolumeJson, OtherTextsAreRefused) {
   for (const char* text : {"", "{}", "[]", "null", R"({"format":1})",
                            R"({"format":1,"id":"x","name":"../x","backend":"dir","created":1})",
