@@ -8,15 +8,16 @@ namespace {
 
 constexpr std::size_t kMostLabels = 256, kLongestLabel = 4096;
 
-// Properties of the data, which a clone takes from its source unless it names them.
+// Properties of the data and where it was asked to lie, which a clone takes from its source unless it
+// names them: its backup is restored as the source's is.
 void inherit(VolumeOptions& asked, const VolumeOptions& source) {
   const VolumeOptions unnamed;
   const auto take = [&](auto... members) {
     ((asked.*members = asked.*members == unnamed.*members ? source.*members : asked.*members), ...);
   };
-  take(&VolumeOptions::size, &VolumeOptions::inodes, &VolumeOptions::fstype,
-       &VolumeOptions::compress, &VolumeOptions::cow, &VolumeOptions::encrypt,
-       &VolumeOptions::keyfile);
+  take(&VolumeOptions::backend, &VolumeOptions::pool, &VolumeOptions::size, &VolumeOptions::inodes,
+       &VolumeOptions::fstype, &VolumeOptions::compress, &VolumeOptions::cow,
+       &VolumeOptions::encrypt, &VolumeOptions::keyfile);
 }
 
 }  // namespace

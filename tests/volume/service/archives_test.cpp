@@ -253,6 +253,20 @@ TEST_P(ArchivesTest, AnArchiveWithoutAChecksumIsRead) {  // of an older version
   EXPECT_NE(world->facts("copy").find("/good"), world->facts("copy").end());
 }
 
+// Where its source was asked to lie: a clone says nothing of that itself.
+TEST_P(ArchivesTest, ABackupOfACloneIsRestoredAsThatOfItsSource) {
+  const Progress go_on = [](std::uint64_t, std::uint64_t) { return true; };
+  const auto clone = world->service->create(ArchiveWorld::spec("twin", {{"from", "shop"}}), go_on);
+  ASSERT_TRUE(clone) << clone.error().text;
+  ASSERT_TRUE(world->archives->back_up("twin", folder, {}));
+  ASSERT_TRUE(world->service->remove("twin"));
+  const auto restored = world->archives->restore(ArchiveWorld::spec("twin"), folder, "", {});
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_EQ(restored->backend, clone->backend);
+  EXPECT_EQ(to_map(restored->options), GetParam().options);
+  EXPECT_EQ(world->facts("twin"), world->facts("shop"));
+}
+
 TEST_P(ArchivesTest, AnImportThatIsStoppedLeavesNoVolume) {
   ASSERT_TRUE(world->export_to("shop", file));
   const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
