@@ -1,7 +1,5 @@
 #include "volume/kernel/archive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <locale.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +11,7 @@
 
 #include "volume/kernel/archive_acl.h"
 #include "volume/kernel/file_flags.h"
+#include "volume/kernel/libarchive.h"
 #include "volume/kernel/zstd.h"
 
 namespace fairlead::volume {
@@ -41,12 +40,12 @@ class Utf8Locale {
 };
 
 struct FreeEntry {
-  void operator()(archive_entry* entry) const { archive_entry_free(entry); }
+  void operator()(archive_entry* entry) const { lib().archive_entry_free(entry); }
 };
 using Entry = std::unique_ptr<archive_entry, FreeEntry>;
 
 std::string words_of(archive* handle) {
-  const char* text = archive_error_string(handle);
+  const char* text = lib().archive_error_string(handle);
   return text == nullptr ? "for no reason that libarchive tells" : printable(text);
 }
 
@@ -89,39 +88,40 @@ void copy_xattrs(archive_entry* to, const TreeEntry& from) {
   for (const auto& [name, value] : from.xattrs) {
     if (name == kAccessAcl && add_acl(to, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, value)) continue;
     if (name == kDefaultAcl && add_acl(to, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, value)) continue;
-    archive_entry_xattr_add_entry(to, name.c_str(), value.data(), value.size());
+    lib().archive_entry_xattr_add_entry(to, name.c_str(), value.data(), value.size());
   }
 }
 
 Entry to_archive(const TreeEntry& from) {
-  Entry to(archive_entry_new());
+  Entry to(lib().archive_entry_new());
   if (!to) throw std::bad_alloc();
   const std::string path = "./" + from.path + (from.kind == EntryKind::kFolder ? "/" : "");
-  archive_entry_copy_pathname(to.get(), from.path.empty() ? "./" : path.c_str());
-  archive_entry_set_mode(to.get(), file_type(from.kind) | (from.mode & 07777));
-  archive_entry_set_uid(to.get(), from.uid);
-  archive_entry_set_gid(to.get(), from.gid);
-  archive_entry_set_mtime(to.get(), from.mtime.seconds, static_cast<long>(from.mtime.nanos));
-  archive_entry_set_size(to.get(), 0);
+  lib().archive_entry_copy_pathname(to.get(), from.path.empty() ? "./" : path.c_str());
+  lib().archive_entry_set_mode(to.get(), file_type(from.kind) | (from.mode & 07777));
+  lib().archive_entry_set_uid(to.get(), from.uid);
+  lib().archive_entry_set_gid(to.get(), from.gid);
+  lib().archive_entry_set_mtime(to.get(), from.mtime.seconds, static_cast<long>(from.mtime.nanos));
+  lib().archive_entry_set_size(to.get(), 0);
   if (!from.hard_link.empty()) {
-    archive_entry_copy_hardlink(to.get(), ("./" + from.hard_link).c_str());
+    lib().archive_entry_copy_hardlink(to.get(), ("./" + from.hard_link).c_str());
     return to;
   }
-  if (from.kind == EntryKind::kSymlink) archive_entry_copy_symlink(to.get(), from.target.c_str());
+  if (from.kind == EntryKind::kSymlink)
+    lib().archive_entry_copy_symlink(to.get(), from.target.c_str());
   if (from.kind == EntryKind::kFile)
-    archive_entry_set_size(to.get(), static_cast<std::int64_t>(from.size));
-  if (from.kind == EntryKind::kWhiteout) archive_entry_set_rdev(to.get(), 0);
-  if (from.flags != 0) archive_entry_set_fflags(to.get(), from.flags, 0);
+    lib().archive_entry_set_size(to.get(), static_cast<std::int64_t>(from.size));
+  if (from.kind == EntryKind::kWhiteout) lib().archive_entry_set_rdev(to.get(), 0);
+  if (from.flags != 0) lib().archive_entry_set_fflags(to.get(), from.flags, 0);
   copy_xattrs(to.get(), from);
   return to;
 }
 
 void read_xattrs(archive_entry* from, TreeEntry& to) {
-  archive_entry_xattr_reset(from);
+  lib().archive_entry_xattr_reset(from);
   const char* name = nullptr;
   const void* value = nullptr;
   std::size_t size = 0;
-  while (archive_entry_xattr_next(from, &name, &value, &size) == ARCHIVE_OK)
+  while (lib().archive_entry_xattr_next(from, &name, &value, &size) == ARCHIVE_OK)
     if (name != nullptr && is_kept_xattr(name))
       to.xattrs[name] = std::string(static_cast<const char*>(value), size);
   const std::string access = acl_of(from, ARCHIVE_ENTRY_ACL_TYPE_ACCESS);
@@ -132,36 +132,36 @@ void read_xattrs(archive_entry* from, TreeEntry& to) {
 
 Result<TreeEntry> from_archive(archive_entry* from) {
   TreeEntry to;
-  const char* path = archive_entry_pathname(from);
+  const char* path = lib().archive_entry_pathname(from);
   if (path == nullptr || *path == '\0')
     return fail(Code::kInvalid, "an entry has no readable name");
   to.path = path;
-  const char* link = archive_entry_hardlink(from);
+  const char* link = lib().archive_entry_hardlink(from);
   if (link != nullptr) to.hard_link = link;
-  const auto kind = kind_of(archive_entry_filetype(from));
+  const auto kind = kind_of(lib().archive_entry_filetype(from));
   if (!kind && link == nullptr)
     return fail(Code::kInvalid, "entry \"{}\" is of no known kind", printable(to.path));
   to.kind = kind.value_or(EntryKind::kFile);
-  if (archive_entry_filetype(from) == AE_IFCHR && archive_entry_rdev(from) == 0)
+  if (lib().archive_entry_filetype(from) == AE_IFCHR && lib().archive_entry_rdev(from) == 0)
     to.kind = EntryKind::kWhiteout;
-  const char* target = archive_entry_symlink(from);
+  const char* target = lib().archive_entry_symlink(from);
   if (target != nullptr) to.target = target;
   if (to.kind == EntryKind::kSymlink && link == nullptr && to.target.empty())
     return fail(Code::kInvalid, "entry \"{}\" is a link to nothing", printable(to.path));
-  const auto uid = archive_entry_uid(from), gid = archive_entry_gid(from);
-  const auto size = archive_entry_size(from);
+  const auto uid = lib().archive_entry_uid(from), gid = lib().archive_entry_gid(from);
+  const auto size = lib().archive_entry_size(from);
   // An id of -1 means "leave unchanged" to chown(2).
   if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX || size < 0)
     return fail(Code::kInvalid, "entry \"{}\" has an owner or a size that no file can have",
                 printable(to.path));
   to.uid = static_cast<uid_t>(uid);
   to.gid = static_cast<gid_t>(gid);
-  to.mode = archive_entry_perm(from);
-  to.mtime.seconds = archive_entry_mtime(from);
-  to.mtime.nanos = static_cast<std::uint32_t>(archive_entry_mtime_nsec(from)) % 1'000'000'000;
+  to.mode = lib().archive_entry_perm(from);
+  to.mtime.seconds = lib().archive_entry_mtime(from);
+  to.mtime.nanos = static_cast<std::uint32_t>(lib().archive_entry_mtime_nsec(from)) % 1'000'000'000;
   to.size = to.kind == EntryKind::kFile && link == nullptr ? static_cast<std::uint64_t>(size) : 0;
   unsigned long flags = 0, cleared = 0;
-  archive_entry_fflags(from, &flags, &cleared);
+  lib().archive_entry_fflags(from, &flags, &cleared);
   to.flags = static_cast<std::uint32_t>(flags) & kKeptFlags;
   read_xattrs(from, to);
   return to;
@@ -173,7 +173,7 @@ Result<TreeEntry> from_archive(archive_entry* from) {
 
 struct ArchiveWriter::State {
   struct Free {
-    void operator()(archive* writer) const { archive_write_free(writer); }
+    void operator()(archive* writer) const { lib().archive_write_free(writer); }
   };
   int fd = -1;
   Packing packing = Packing::kZstd;
@@ -225,18 +225,20 @@ ArchiveWriter::~ArchiveWriter() {
 }
 
 Result<ArchiveWriter> ArchiveWriter::open(int fd, Packing packing) {
+  TRY_STATUS(load_libarchive());
   const Utf8Locale locale;
   auto state = std::make_unique<State>();
-  state->handle.reset(archive_write_new());
+  state->handle.reset(lib().archive_write_new());
   state->fd = fd;
   state->packing = packing;
   archive* const handle = state->handle.get();
   if (handle == nullptr) throw std::bad_alloc();
   // The last block is not padded, so that a pipe and a file get the same bytes.
-  if (archive_write_set_format_pax(handle) != ARCHIVE_OK ||
-      archive_write_set_bytes_per_block(handle, static_cast<int>(kBlock)) != ARCHIVE_OK ||
-      archive_write_set_bytes_in_last_block(handle, 1) != ARCHIVE_OK ||
-      archive_write_open2(handle, state.get(), nullptr, State::put, nullptr, nullptr) != ARCHIVE_OK)
+  if (lib().archive_write_set_format_pax(handle) != ARCHIVE_OK ||
+      lib().archive_write_set_bytes_per_block(handle, static_cast<int>(kBlock)) != ARCHIVE_OK ||
+      lib().archive_write_set_bytes_in_last_block(handle, 1) != ARCHIVE_OK ||
+      lib().archive_write_open2(handle, state.get(), nullptr, State::put, nullptr, nullptr) !=
+          ARCHIVE_OK)
     return fail(Code::kUnsupported, "begin an archive: {}", words_of(handle));
   return ArchiveWriter(std::move(state));
 }
@@ -251,13 +253,13 @@ Status ArchiveWriter::add(const TreeEntry& entry,
   const bool is_file = entry.kind == EntryKind::kFile && entry.hard_link.empty();
   if (is_file && entry.size > 0 && !is_whole) {
     for (const auto& [offset, length] : ranges)
-      archive_entry_sparse_add_entry(header.get(), static_cast<std::int64_t>(offset),
-                                     static_cast<std::int64_t>(length));
+      lib().archive_entry_sparse_add_entry(header.get(), static_cast<std::int64_t>(offset),
+                                           static_cast<std::int64_t>(length));
     // The whole file is a hole, which one empty range at its end tells.
     if (ranges.empty())
-      archive_entry_sparse_add_entry(header.get(), static_cast<std::int64_t>(entry.size), 0);
+      lib().archive_entry_sparse_add_entry(header.get(), static_cast<std::int64_t>(entry.size), 0);
   }
-  const int written = archive_write_header(state_->handle.get(), header.get());
+  const int written = lib().archive_write_header(state_->handle.get(), header.get());
   // A warning means that the name is not UTF-8 and was written byte by byte.
   if (written < ARCHIVE_WARN || state_->error) return state_->failed("archive");
   return {};
@@ -265,7 +267,7 @@ Status ArchiveWriter::add(const TreeEntry& entry,
 
 Status ArchiveWriter::write(std::string_view bytes) {
   while (!bytes.empty()) {
-    const auto put = archive_write_data(state_->handle.get(), bytes.data(), bytes.size());
+    const auto put = lib().archive_write_data(state_->handle.get(), bytes.data(), bytes.size());
     if (put <= 0 || state_->error) return state_->failed("archive");
     bytes.remove_prefix(static_cast<std::size_t>(put));
   }
@@ -284,7 +286,7 @@ Status ArchiveWriter::skip(std::uint64_t hole) {
 
 Result<Digest> ArchiveWriter::close() {
   const Utf8Locale locale;
-  const bool ended = archive_write_close(state_->handle.get()) == ARCHIVE_OK;
+  const bool ended = lib().archive_write_close(state_->handle.get()) == ARCHIVE_OK;
   if (ended && !state_->error && state_->packing == Packing::kZstd)
     state_->write(state_->zstd.finish());
   if (!ended || state_->error) return state_->failed("end the archive after");
@@ -295,7 +297,7 @@ Result<Digest> ArchiveWriter::close() {
 
 struct ArchiveReader::State {
   struct Free {
-    void operator()(archive* reader) const { archive_read_free(reader); }
+    void operator()(archive* reader) const { lib().archive_read_free(reader); }
   };
   std::unique_ptr<archive, Free> handle;
   Source source;
@@ -311,7 +313,7 @@ la_ssize_t ArchiveReader::State::get(archive* handle, void* self, const void** b
   auto* state = static_cast<State*>(self);
   auto block = state->source();
   if (!block) {
-    archive_set_error(handle, EIO, "read");
+    lib().archive_set_error(handle, EIO, "read");
     state->error = block.error();
     return -1;
   }
@@ -333,28 +335,30 @@ ArchiveReader::ArchiveReader(ArchiveReader&&) noexcept = default;
 ArchiveReader::~ArchiveReader() = default;
 
 Result<ArchiveReader> ArchiveReader::open(Source source) {
+  TRY_STATUS(load_libarchive());
   const Utf8Locale locale;
   auto state = std::make_unique<State>();
-  state->handle.reset(archive_read_new());
+  state->handle.reset(lib().archive_read_new());
   state->source = std::move(source);
   archive* const handle = state->handle.get();
   if (handle == nullptr) throw std::bad_alloc();
   // The filters are named one by one, because "all" would run programs of the host for what
   // libarchive cannot decompress itself.
-  constexpr std::array kFilters{
-      archive_read_support_filter_gzip,    archive_read_support_filter_bzip2,
-      archive_read_support_filter_xz,      archive_read_support_filter_lzma,
-      archive_read_support_filter_zstd,    archive_read_support_filter_lz4,
-      archive_read_support_filter_compress};
-  for (const auto filter : kFilters)
+  const std::array filters{
+      lib().archive_read_support_filter_gzip,    lib().archive_read_support_filter_bzip2,
+      lib().archive_read_support_filter_xz,      lib().archive_read_support_filter_lzma,
+      lib().archive_read_support_filter_zstd,    lib().archive_read_support_filter_lz4,
+      lib().archive_read_support_filter_compress};
+  for (const auto filter : filters)
     if (filter(handle) != ARCHIVE_OK)
       return fail(Code::kUnsupported, "this libarchive lacks a compression: {}", words_of(handle));
   // Reads to the end of the stream, past the blocks of zeros that end a tar, because decompressors
   // compare the checksum of the content only there.
-  if (archive_read_support_format_tar(handle) != ARCHIVE_OK ||
-      archive_read_set_option(handle, "tar", "read_concatenated_archives", "1") < ARCHIVE_WARN)
+  if (lib().archive_read_support_format_tar(handle) != ARCHIVE_OK ||
+      lib().archive_read_set_option(handle, "tar", "read_concatenated_archives", "1") <
+          ARCHIVE_WARN)
     return fail(Code::kUnsupported, "read archives: {}", words_of(handle));
-  if (archive_read_open(handle, state.get(), nullptr, State::get, nullptr) != ARCHIVE_OK)
+  if (lib().archive_read_open(handle, state.get(), nullptr, State::get, nullptr) != ARCHIVE_OK)
     return state->failed();
   return ArchiveReader(std::move(state));
 }
@@ -374,7 +378,7 @@ Result<ArchiveReader> ArchiveReader::open(int fd) {
 Result<std::optional<TreeEntry>> ArchiveReader::next() {
   const Utf8Locale locale;
   archive_entry* entry = nullptr;
-  const int got = archive_read_next_header(state_->handle.get(), &entry);
+  const int got = lib().archive_read_next_header(state_->handle.get(), &entry);
   if (got == ARCHIVE_EOF) return std::nullopt;
   if (got < ARCHIVE_WARN) return state_->failed();
   if (got == ARCHIVE_WARN) {
@@ -394,7 +398,7 @@ Result<std::optional<ArchiveReader::Block>> ArchiveReader::read() {
   std::size_t size = 0;
   la_int64_t offset = 0;
   for (;;) {
-    const int got = archive_read_data_block(state_->handle.get(), &bytes, &size, &offset);
+    const int got = lib().archive_read_data_block(state_->handle.get(), &bytes, &size, &offset);
     if (got == ARCHIVE_EOF) return std::nullopt;
     if (got == ARCHIVE_RETRY) continue;
     if (got < ARCHIVE_WARN) return state_->failed();

@@ -1,6 +1,5 @@
 #include "volume/kernel/archive_acl.h"
 
-#include <archive_entry.h>
 #include <endian.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
@@ -11,6 +10,8 @@
 #include <cstring>
 #include <utility>
 #include <vector>
+
+#include "volume/kernel/libarchive.h"
 
 namespace fairlead::volume {
 
@@ -80,19 +81,20 @@ bool add_acl(archive_entry* entry, int type, const std::string& xattr) {
   if (!parse(xattr, lines)) return false;
   for (const Line& line : lines)
     if (const int tag = archive_tag(line.tag); tag != 0)
-      archive_entry_acl_add_entry(entry, type, line.permissions & 7, tag,
-                                  has_id(line.tag) ? static_cast<int>(line.id) : -1, nullptr);
+      lib().archive_entry_acl_add_entry(entry, type, line.permissions & 7, tag,
+                                        has_id(line.tag) ? static_cast<int>(line.id) : -1, nullptr);
   return true;
 }
 
 std::string acl_of(archive_entry* entry, int type) {
   // An access ACL of three entries is the mode itself.
-  const int count = archive_entry_acl_reset(entry, type);
+  const int count = lib().archive_entry_acl_reset(entry, type);
   if (count <= (type == ARCHIVE_ENTRY_ACL_TYPE_ACCESS ? 3 : 0)) return {};
   std::vector<Line> lines;
   int entry_type = 0, permissions = 0, tag = 0, id = 0;
   const char* name = nullptr;
-  while (archive_entry_acl_next(entry, type, &entry_type, &permissions, &tag, &id, &name) == 0) {
+  while (lib().archive_entry_acl_next(entry, type, &entry_type, &permissions, &tag, &id, &name) ==
+         0) {
     const std::uint16_t ours = kernel_tag(tag);
     if (ours == 0 || (has_id(ours) && id < 0)) continue;
     lines.push_back({.tag = ours,
