@@ -50,8 +50,8 @@ MODES = {
     "host-device": ("--mode", "host-device", "-o", f"parent={DEVICE}", *DUAL),
 }
 PORTS = [(8080, 80), (5353, 53, "udp"), (8081, 80, "tcp", "127.0.0.1")]
-# The counters and the numbers of a store, which go on, and how full its disks are.
-STAYS = re.compile(r"^(instance|forwarding|policies|ula-prefix|pool-guard|port-cursor|cursor|volume-disk)")
+# The counters and the numbers of a store, which go on, how full its disks are, and where its volumes lie.
+STAYS = re.compile(r"^(instance|forwarding|policies|ula-prefix|pool-guard|port-cursor|cursor|volume-disk|volume-folder)")
 
 
 @dataclass
@@ -82,6 +82,7 @@ class Killing(HostCase):
         cls.addClassCleanup(server.close)
         server.names["git.example"] = (OUTSIDE_V4,)
         cls.host.write("/etc/resolv.conf", f"nameserver {OUTSIDE_V4}\noptions timeout:1\n")
+        cls.host.fairlead("volume", "ls")  # the folder of volumes is written down at their first use
         cls.containers = cni.Containers(cls.host)
         cls.containers.make("first", "one", "lan")
         cls.host.exec("ip", "-batch", "-", data=f"""
@@ -423,8 +424,8 @@ class Killing(HostCase):
         else:
             self.assertIn(output.code if output else 0, (-signal.SIGKILL, 128 + signal.SIGKILL), "it did not die")
 
-    def keys(self):
-        """What the database holds, but for counters."""
+    def records(self):
+        """What the database holds, but for counters: each key with its value."""
         with tempfile.TemporaryDirectory() as folder:  # SQLite opens no path through /proc; nobody writes now
             for name in ("state.db", "state.db-wal"):
                 with contextlib.suppress(FileNotFoundError):
@@ -432,15 +433,15 @@ class Killing(HostCase):
             if not os.path.exists(f"{folder}/state.db"):
                 return []
             with contextlib.closing(sqlite3.connect(f"{folder}/state.db")) as store:
-                return [key for key, in store.execute("SELECT key FROM record ORDER BY key") if not STAYS.match(key)]
+                return [f"{key} {value}" for key, value in store.execute("SELECT key, value FROM record ORDER BY key") if not STAYS.match(key)]
 
     def state(self):
-        return Snapshot(self.host), self.keys()
+        return Snapshot(self.host, records=False), self.records()
 
     def assert_as_it_was(self, before):
-        snapshot, keys = before
+        snapshot, records = before
         self.assert_as_before(snapshot, within=2)
-        self.assertEqual(keys, self.keys())
+        self.assertEqual(records, self.records())
 
     def assert_all_agree(self):
         """Kernel, database and leases, once a daemon has started: nothing is to be done or to complain of, and nothing is nobody's."""

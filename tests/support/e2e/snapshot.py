@@ -18,7 +18,7 @@ _VOLATILE = re.compile(r"state\.db(-wal|-shm|-reserve)?$|\.log$|/run/fairlead$|/
 _RECORDS = ("network", "endpoint", "port", "volume")  # everything that Fairlead remembers, by its own command line
 
 
-def _commands():
+def _commands(records):
     commands = {
         "nftables": ("nft", "list", "ruleset"),
         "links": ("ip", "-json", "-details", "link"),
@@ -30,19 +30,22 @@ def _commands():
         commands[f"{family} address"] = ("ip", family, "-oneline", "address")
         commands[f"{family} route"] = ("ip", family, "-oneline", "route", "show", "table", "all")
         commands[f"{family} rule"] = ("ip", family, "-oneline", "rule")
-    if have_fairlead():
+    if records:
         for what in _RECORDS:
             commands[f"{what} records"] = (bin_folder() / "fairlead", what, "ls", "--json")
     return commands
 
 
 class Snapshot:
-    """The state of a host at one time, as one text of sections."""
+    """The state of a host at one time, as one text of sections. Without `records`, which take most of the time, the caller
+    compares what Fairlead remembers by itself.
+    """
 
-    def __init__(self, host):
-        commands = _commands()
+    def __init__(self, host, records=True):
+        self.has_records = records and have_fairlead()
+        commands = _commands(self.has_records)
         said = dict(zip(commands, host.exec_all(*commands.values()), strict=True))
-        records = [said[f"{what} records"] for what in _RECORDS] if have_fairlead() else []
+        listed = [said[f"{what} records"] for what in _RECORDS] if self.has_records else []
         addresses = said["-4 address"] + said["-6 address"]
         self.sections = {
             "nftables": _ruleset(said["nftables"], addresses),
@@ -54,8 +57,12 @@ class Snapshot:
             "mounts": _mounts(host),
             "loop devices": _loop_devices(host, said["loop devices"]),
             "files": "\n".join(sorted(line for line in said["files"].splitlines() if not _VOLATILE.search(line))),
-            "records": _records(records),
+            "records": _records(listed),
         }
+
+    def again(self, host):
+        """The same of a later time."""
+        return Snapshot(host, self.has_records)
 
     def difference(self, later):
         """The lines that differ, or an empty text. What was in the trash may be gone: it is emptied behind the answer."""
