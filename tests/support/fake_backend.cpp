@@ -257,9 +257,14 @@ Status FakeBackend::roll_back(const Volume& volume, const Snapshot& snapshot, co
   TRY_STATUS(copy(progress));
   const std::scoped_lock hold(guard_);
   TRY_STATUS(take_failure("rollback"));
-  if (on_roll_back_) TRY_STATUS(on_roll_back_());
+  if (on_roll_back_)
+    if (auto failed = on_roll_back_(); !failed) {
+      mounted_.erase(volume.id);
+      return failed;
+    }
   TRY(Data* const data, find_data(volume));
   if (!users_[volume.id].empty()) return fail(Code::kInUse, "{}", users_[volume.id]);
+  mounted_.erase(volume.id);
   if (data->snapshots.contains(kept.id)) return {};
   const auto found = data->snapshots.find(snapshot.id);
   if (found == data->snapshots.end())

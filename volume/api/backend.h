@@ -98,8 +98,8 @@ class Backend {
   // Succeeds when there is no such snapshot.
   virtual Status drop_snapshot(const Volume& volume, const std::string& snapshot_id);
   // Replaces the content by that of the snapshot, and keeps the replaced content as the snapshot
-  // `kept`. kInUse while somebody has the volume mounted. Called again after a crash it finishes
-  // the work, and changes nothing when the work was finished.
+  // `kept`. kInUse while somebody has the volume mounted. Leaves it unmounted, also after a failure.
+  // Called again after a crash it finishes the work, and changes nothing when the work was finished.
   virtual Status roll_back(const Volume& volume, const Snapshot& snapshot, const Snapshot& kept,
                            const Progress& progress);
   // As create(), with the content of `source`, a volume of this backend: its present content, or

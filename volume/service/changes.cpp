@@ -55,6 +55,19 @@ void Changes::keep_size(OpenVolume& opened, const Snapshot& snapshot) {
              {"error", resized.error().text}});
 }
 
+// Whoever has it mounted, and does not use it now, goes on with its path, below which there would be
+// nothing but an empty folder.
+Status Changes::roll_back(OpenVolume& opened, const Change& change, const Progress& progress) {
+  const Volume& volume = opened.stored.volume;
+  const Status back = opened.backend->roll_back(volume, change.snapshot, change.kept, progress);
+  if (back) keep_size(opened, change.snapshot);
+  if (volume.mounts.empty()) return back;
+  if (const auto mounted = opened.backend->mount(volume); !mounted)
+    log::error("a volume that was rolled back is not mounted any more",
+               {{"volume", volume.name.str()}, {"error", mounted.error().text}});
+  return back;
+}
+
 Status Changes::act(OpenVolume& opened, const Change& change, const Progress& progress) {
   const Volume& volume = opened.stored.volume;
   switch (change.kind) {
@@ -63,9 +76,7 @@ Status Changes::act(OpenVolume& opened, const Change& change, const Progress& pr
     case ChangeKind::kDropSnapshot:
       return opened.backend->drop_snapshot(volume, change.snapshot.id);
     case ChangeKind::kRollback:
-      TRY_STATUS(opened.backend->roll_back(volume, change.snapshot, change.kept, progress));
-      keep_size(opened, change.snapshot);
-      return {};
+      return roll_back(opened, change, progress);
     case ChangeKind::kResize:
       return opened.backend->resize(volume, change.size);
   }

@@ -39,6 +39,7 @@ class Changes {
   Status act(OpenVolume& opened, const Change& change, const Progress& progress);
   void take_back(OpenVolume& opened, const Change& change, const Error& cause);
   Status commit_together(const std::vector<Step>& steps);
+  Status roll_back(OpenVolume& opened, const Change& change, const Progress& progress);
   void keep_size(OpenVolume& opened, const Snapshot& snapshot);
 
   LockedVolumes& volumes_;

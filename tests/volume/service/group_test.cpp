@@ -253,9 +253,11 @@ TEST_F(GroupRollbackTest, WhenOneFailsTheOthersAreTakenForthAgain) {
     if (++calls == 3) return fail(Code::kExhausted, "the disk is full");
     return {};
   });
+  ASSERT_TRUE(service->mount("va", "api", "web"));
   const auto failed = groups->roll_back("shop", "monday", {});
   ASSERT_FALSE(failed);
   EXPECT_THAT(failed.error().text, AllOf(HasSubstr("volume \"vc\""), HasSubstr("disk is full")));
+  EXPECT_EQ(fake->mounts(), 1);
   EXPECT_EQ(contents(), "newnewnew");
   for (const char* name : {"va", "vb", "vc"}) {
     EXPECT_THAT(snapshots_of(name), ElementsAre("monday"));

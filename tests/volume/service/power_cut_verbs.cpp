@@ -125,7 +125,7 @@ void drop(Machine& m, Round& round) {
 
 void go_back(View& view, const std::string& snapshot) {
   const Held replaced = view.now;
-  view.now = view.snapshots.at(snapshot);
+  view.now.text = view.snapshots.at(snapshot).text;  // the size stays
   view.snapshots[kReplaced] = replaced;
 }
 

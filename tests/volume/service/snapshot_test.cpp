@@ -87,6 +87,19 @@ TEST_F(SnapshotTest, ARollbackUnderAMountIsRefused) {
   EXPECT_FALSE(service->inspect("shop")->change);
 }
 
+TEST_F(SnapshotTest, WhatWasMountedIsMountedAfterARollback) {
+  ASSERT_TRUE(create("shop"));
+  ASSERT_TRUE(snapshot("monday"));
+  ASSERT_TRUE(service->roll_back("shop", "monday", {}));
+  EXPECT_EQ(fake->mounts(), 0);
+  ASSERT_TRUE(service->mount("shop", "api", "web"));
+  ASSERT_TRUE(service->roll_back("shop", "monday", {}));
+  EXPECT_EQ(fake->mounts(), 1);
+  fake->on_roll_back([]() -> Status { return fail(Code::kExhausted, "the disk is full"); });
+  EXPECT_FALSE(service->roll_back("shop", "monday", {}));
+  EXPECT_EQ(fake->mounts(), 1);
+}
+
 TEST_F(SnapshotTest, ARollbackKeepsTheLimitOfNow) {
   const auto volume = create("shop", {{"size", "1g"}});
   ASSERT_TRUE(snapshot("small"));
