@@ -247,6 +247,7 @@ http::Handler make_api_handler(const Config& config, Core& core) {
                                                    .volumes = core.volumes(),
                                                    .pools = core.volume_pools(),
                                                    .jobs = core.volume_jobs(),
+                                                   .groups = core.volume_groups(),
                                                    .cluster = core.cluster(),
                                                    .open_netns = kernel::open_netns,
                                                    .changes = &core.changes(),

@@ -28,6 +28,7 @@
 #include "base/json/json.h"
 #include "network/api/cluster.h"
 #include "network/api/service.h"
+#include "volume/api/groups.h"
 #include "volume/api/service.h"
 
 namespace fairlead::native {
@@ -162,6 +163,22 @@ Document encode_snapshot_request(const SnapshotName& name);
 Result<std::string> decode_snapshot(const json::Json& document);  // its name; empty: by the time
 Document encode_rollback(const SnapshotName& snapshot);
 Result<SnapshotName> decode_rollback(const json::Json& document);
+
+// Snapshots of several volumes at one moment.
+struct SnapshotGroup {
+  std::string id;  // Snapshot::group; empty: of one volume
+  SnapshotName name;
+  std::vector<volume::VolumeSnapshot> snapshots;
+};
+Document encode_snapshot_group(const SnapshotGroup& group);
+struct SnapshotGroupRequest {
+  std::string volumes;  // as VolumeGroups takes it: "db,files", "shop"
+  SnapshotName name;    // empty: by the time
+};
+Result<SnapshotGroupRequest> decode_snapshot_group(const json::Json& document);
+// {"snapshots": [...]}
+Document encode_snapshots(const std::vector<volume::VolumeSnapshot>& snapshots);
+
 Document encode_check_request(bool repair);
 Result<bool> decode_check(const json::Json& document);  // repair?
 Document encode_check(const volume::CheckReport& report);

@@ -84,6 +84,23 @@ struct RollbackRequest {
 };
 constexpr auto kRollback = fields(required<&RollbackRequest::snapshot>("snapshot"));
 
+// ---- groups
+
+constexpr auto kGroupRequest = fields(required<&SnapshotGroupRequest::volumes>("volumes"),
+                                      sparse<&SnapshotGroupRequest::name>("name"));
+
+Json list_of(const std::vector<volume::VolumeSnapshot>& snapshots) {
+  Json list = Json::array();
+  for (const volume::VolumeSnapshot& one : snapshots)
+    list.push_back(encode_snapshot(one.volume, one.snapshot));
+  return list;
+}
+
+Json show_snapshots(const SnapshotGroup& group) { return list_of(group.snapshots); }
+constexpr auto kGroup =
+    fields(sparse<&SnapshotGroup::id>("id"), required<&SnapshotGroup::name>("name"),
+           json::shown<SnapshotGroup, show_snapshots>("snapshots"));
+
 // ---- checks and usage
 
 struct CheckRequest {
@@ -194,10 +211,21 @@ Document encode_check(const CheckReport& report) { return json::write(report, kC
 
 Document encode_usage(const VolumeStatus& usage) { return json::write(usage, kUsage); }
 
+Document encode_snapshot_group(const SnapshotGroup& group) { return json::write(group, kGroup); }
+
+Result<SnapshotGroupRequest> decode_snapshot_group(const Json& document) {
+  return json::read(document, kGroupRequest, kStrict);
+}
+
+Document encode_snapshots(const std::vector<volume::VolumeSnapshot>& snapshots) {
+  return {{"snapshots", list_of(snapshots)}};
+}
+
 std::vector<DocumentTable> snapshot_tables() {
   return {{"VolumeChange", kChange.rows},      {"SnapshotSpec", kSpec.rows},
           {"SnapshotState", kState.rows},      {"SnapshotState", kViewState.rows},
           {"RollbackRequest", kRollback.rows}, {"CheckRequest", kCheckRequest.rows},
+          {"SnapshotGroup", kGroup.rows},      {"SnapshotGroupRequest", kGroupRequest.rows},
           {"CheckReport", kCheckReport.rows},  {"VolumeUsage", kUsage.rows}};
 }
 

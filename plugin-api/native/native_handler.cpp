@@ -72,6 +72,13 @@ constexpr auto kRoutes = std::to_array<Route>({
      Work::kWaiting},
     {"POST", "/v1/volumes/{volume}/rollback", Body::kJson, "", roll_back, Work::kLong},
     {"GET", "/v1/snapshots", Body::kNone, "", list_snapshots, Work::kVolume},
+    {"GET", "/v1/snapshot-groups", Body::kNone, "", list_snapshot_groups, Work::kVolume},
+    {"POST", "/v1/snapshot-groups", Body::kJson, "", create_snapshot_group, Work::kLong},
+    {"GET", "/v1/snapshot-groups/{group}", Body::kNone, "", get_snapshot_group, Work::kVolume},
+    {"DELETE", "/v1/snapshot-groups/{group}", Body::kNone, "", delete_snapshot_group,
+     Work::kWaiting},
+    {"POST", "/v1/snapshot-groups/{group}/rollback", Body::kNone, "", roll_snapshot_group_back,
+     Work::kLong},
     {"GET", "/v1/trash", Body::kNone, "", list_trash, Work::kVolume},
     {"DELETE", "/v1/trash", Body::kNone, "", empty_trash, Work::kLong},
     {"POST", "/v1/trash/{trashed}/restore", Body::kOptional, "", restore_trashed, Work::kWaiting},
@@ -273,13 +280,13 @@ http::Response dispatch(const Core& core, const http::Request& request) {
     methods.push_back(route.method);
   }
   if (!methods.empty()) return not_allowed(methods);
-  return respond(
-      fail(Code::kNotFound,
-           "there is no such path; the API begins at /v1/networks, /v1/endpoints, /v1/ports, "
-           "/v1/policies, /v1/volumes, /v1/snapshots, /v1/trash, /v1/volume-pools, /v1/jobs, "
-           "/v1/cluster, /v1/hosts, "
-           "/v1/events, /v1/status, "
-           "/v1/version and /v1/reconcile"));
+  return respond(fail(
+      Code::kNotFound,
+      "there is no such path; the API begins at /v1/networks, /v1/endpoints, /v1/ports, "
+      "/v1/policies, /v1/volumes, /v1/snapshots, /v1/snapshot-groups, /v1/trash, /v1/volume-pools, "
+      "/v1/jobs, /v1/cluster, /v1/hosts, "
+      "/v1/events, /v1/status, "
+      "/v1/version and /v1/reconcile"));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "network/api/cluster.h"
 #include "network/api/service.h"
 #include "plugin-api/http/message.h"
+#include "volume/api/groups.h"
 #include "volume/api/service.h"
 
 namespace fairlead::native {
@@ -26,6 +27,7 @@ struct Services {
   volume::VolumeService& volumes;
   volume::VolumePools& pools;
   volume::VolumeJobs& jobs;
+  volume::VolumeGroups& groups;
   network::cluster::Control* cluster = nullptr;  // nullptr: this host is in no cluster
   NetnsOpener open_netns;
   ChangeFeed* changes = nullptr;  // nullptr: nobody can follow what happens

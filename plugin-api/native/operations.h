@@ -84,6 +84,12 @@ Result<Answer> unmount_snapshot(const Core& core, const Call& call);
 Result<Answer> delete_snapshot(const Core& core, const Call& call);
 Result<Answer> roll_back(const Core& core, const Call& call);
 
+Result<Answer> list_snapshot_groups(const Core& core, const Call& call);
+Result<Answer> create_snapshot_group(const Core& core, const Call& call);
+Result<Answer> get_snapshot_group(const Core& core, const Call& call);
+Result<Answer> delete_snapshot_group(const Core& core, const Call& call);
+Result<Answer> roll_snapshot_group_back(const Core& core, const Call& call);
+
 Result<Answer> list_trash(const Core& core, const Call& call);
 Result<Answer> empty_trash(const Core& core, const Call& call);
 Result<Answer> restore_trashed(const Core& core, const Call& call);

@@ -1,13 +1,15 @@
 """Volumes in depth: size, growth, snapshots, clones, rollback, trash, pools, archives, and two runtimes at once."""
 
+import contextlib
 import json
 import os
 import re
 import secrets
 
 from support.e2e import images, newer_docker
-from support.e2e.case import DockerCase, PodmanBeside
-from support.e2e.host import bin_folder
+from support.e2e.case import DockerCase, FairleadCase, PodmanBeside
+from support.e2e.cluster import UnixHttp
+from support.e2e.host import API_SOCKET, bin_folder
 from support.e2e.waiting import eventually
 
 MIB = 1 << 20
@@ -471,6 +473,48 @@ class TwoRuntimes(PodmanBeside, DepthCase):
         self.assertNotEqual(0, said.code)
         self.assertIn("size", said.err)
         self.assertNotIn("data", self.podman("volume", "ls", "--quiet").out.split())
+
+
+class GroupsOfTheApi(FairleadCase):
+    """Two images that a runtime of one's own uses at once."""
+
+    def call(self, method, path, status, body=None):
+        with contextlib.closing(UnixHttp(self.host.path(API_SOCKET))) as connection:
+            connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        self.assertEqual(status, answer.status, text)
+        return json.loads(text or "null")
+
+    def test_volumes_in_use_go_back_to_one_moment(self):
+        names = ("db", "files")
+        self.call("POST", "/v1/volume-pools", 201, {"name": "fast", "size": "1g", "fstype": "xfs"})
+        for name in names:
+            self.call("POST", "/v1/volumes", 201, {"name": name, "options": {"pool": "fast", "size": "32m", "label.group": "shop"}})
+        folders = [self.call("POST", f"/v1/volumes/{name}/mount", 200, {"id": "web"})["state"]["mountpoint"] for name in names]
+        for folder in folders:
+            self.host.write(f"{folder}/file", "monday")
+        group = self.call("POST", "/v1/snapshot-groups", 201, {"volumes": "shop", "name": "monday"})
+        self.assertEqual(list(names), [one["state"]["volume"] for one in group["snapshots"]])
+        again = self.call("POST", "/v1/snapshot-groups", 200, {"volumes": "db,files", "name": "monday"})
+        self.assertEqual(group["id"], again["id"])
+        for folder in folders:
+            self.host.write(f"{folder}/file", "now")
+        rollback = f"/v1/snapshot-groups/{group['id']}/rollback"
+        user = self.host.start("sh", "-c", f"exec sleep 600 >{folders[1]}/held", name="user")
+        self.assertIn('"files"', self.call("POST", rollback, 409)["detail"])
+        self.assertEqual(["now", "now"], [self.host.path(f"{folder}/file").read_text() for folder in folders])
+        user.kill()
+        self.assertEqual(2, len(self.call("POST", rollback, 200)["snapshots"]))
+        self.assertEqual(["monday", "monday"], [self.host.path(f"{folder}/file").read_text() for folder in folders])
+        for name in names:
+            self.call("POST", f"/v1/volumes/{name}/unmount", 204, {"id": "web"})
+        self.call("DELETE", f"/v1/snapshot-groups/{group['id']}", 204)
+        self.call("GET", f"/v1/snapshot-groups/{group['id']}", 404)
+        self.assertIn("nobody", self.call("POST", "/v1/snapshot-groups", 404, {"volumes": "nobody"})["detail"])
+        for name in names:
+            self.call("DELETE", f"/v1/volumes/{name}", 204)
+        eventually(lambda: not self.host.fairlead("pool", "rm", "fast", check=False).code, "the data to be gone")  # behind the answer
 
 
 class OfMonday(DepthCase):

@@ -350,16 +350,40 @@ http::Request request_of(const std::string& head, const std::string& body) {
   return request;
 }
 
+class EchoGroups : public volume::VolumeGroups {
+ public:
+  using Snapshots = std::vector<volume::VolumeSnapshot>;
+  Result<std::vector<VolumeName>> members(const std::string& group) override {
+    TRY(auto name, VolumeName::parse(group));
+    return std::vector{std::move(name)};
+  }
+  Result<Snapshots> take(const std::string&, const std::string& snapshot,
+                         const volume::Progress&) override {
+    return drop("", snapshot);
+  }
+  Result<Snapshots> drop(const std::string&, const std::string& snapshot) override {
+    Snapshots taken(1);
+    if (auto name = SnapshotName::parse(snapshot)) taken[0].snapshot.name = *name;
+    return taken;
+  }
+  Result<Snapshots> roll_back(const std::string&, const std::string& snapshot,
+                              const volume::Progress&) override {
+    return drop("", snapshot);
+  }
+};
+
 void answer(const http::Request& request) {
   static EchoNetworks networks;
   static EchoVolumes volumes;
   static EchoPools pools;
   static EchoJobs jobs;
+  static EchoGroups groups;
   static const http::Handler handler = native::make_native_handler(
       {.networks = networks,
        .volumes = volumes,
        .pools = pools,
        .jobs = jobs,
+       .groups = groups,
        .open_netns = [](const std::string&) -> Result<UniqueFd> { return UniqueFd(); },
        .version = "0"});
   const http::Response response = handler(request);

@@ -58,6 +58,7 @@ class ServiceWorld {
          .volumes = *volume_service_,
          .pools = pools_,
          .jobs = jobs_,
+         .groups = groups_,
          .open_netns = [this](const std::string& path) -> Result<UniqueFd> {
            return UniqueFd(::fcntl(netns(path), F_DUPFD_CLOEXEC, 0));
          },
@@ -69,6 +70,7 @@ class ServiceWorld {
   std::unique_ptr<volume::VolumeService> volume_service_;
   ::testing::NiceMock<MockVolumePools> pools_;
   ::testing::NiceMock<MockVolumeJobs> jobs_;
+  ::testing::NiceMock<MockVolumeGroups> groups_;
   std::unique_ptr<network::NetworkService> remote_networks_;
   std::unique_ptr<volume::VolumeService> remote_volumes_;
 };

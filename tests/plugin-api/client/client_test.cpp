@@ -34,6 +34,7 @@ class RemoteClient : public ::testing::Test {
                                                         .volumes = volumes_,
                                                         .pools = pools_,
                                                         .jobs = jobs_,
+                                                        .groups = groups_,
                                                         .version = "1.2.3"})](
                const http::Request& request) {
       requests_.push_back(request);
@@ -45,6 +46,7 @@ class RemoteClient : public ::testing::Test {
   ::testing::NiceMock<MockVolumeService> volumes_;
   ::testing::NiceMock<MockVolumePools> pools_;
   ::testing::NiceMock<MockVolumeJobs> jobs_;
+  ::testing::NiceMock<MockVolumeGroups> groups_;
   std::vector<http::Request> requests_;
   TemporaryFolder folder_;
 };
@@ -247,8 +249,11 @@ TEST_F(RemoteClient, WhatIsTheDaemonsOwnIsRefusedWithoutAskingIt) {
 TEST_F(RemoteClient, IsUsedByManyThreads) {
   ON_CALL(networks_, list_networks)
       .WillByDefault(Return(std::vector<network::NetworkUsage>{{shop_network(), 3}}));
-  const RunningServer server(native::make_native_handler(
-      {.networks = networks_, .volumes = volumes_, .pools = pools_, .jobs = jobs_}));
+  const RunningServer server(native::make_native_handler({.networks = networks_,
+                                                          .volumes = volumes_,
+                                                          .pools = pools_,
+                                                          .jobs = jobs_,
+                                                          .groups = groups_}));
   const auto networks = make_remote_network_service(server.path);
   std::vector<std::thread> threads;
   std::atomic<int> answered = 0;

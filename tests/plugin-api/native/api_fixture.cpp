@@ -68,6 +68,7 @@ native::Services ApiTest::services() {
           .volumes = volumes_,
           .pools = pools_,
           .jobs = jobs_,
+          .groups = groups_,
           .open_netns = [this](const std::string& path) -> Result<UniqueFd> {
             opened_.push_back(path);
             if (path == "/run/netns/gone")

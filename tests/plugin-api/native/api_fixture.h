@@ -49,6 +49,7 @@ class ApiTest : public ::testing::Test {
   ::testing::NiceMock<MockVolumeService> volumes_;
   ::testing::NiceMock<MockVolumePools> pools_;
   ::testing::NiceMock<MockVolumeJobs> jobs_;
+  ::testing::NiceMock<MockVolumeGroups> groups_;
   std::function<bool()> hung_up_ = [] { return false; };
   FakeFeed feed_;
   std::vector<std::string> opened_;  // the paths of namespaces that were opened

@@ -22,6 +22,7 @@ class BadInput : public ::testing::TestWithParam<Bad> {
   StrictMock<MockVolumeService> volumes_;
   StrictMock<MockVolumePools> pools_;
   StrictMock<MockVolumeJobs> jobs_;
+  StrictMock<MockVolumeGroups> groups_;
 };
 
 TEST_P(BadInput, IsRefused) {
@@ -30,6 +31,7 @@ TEST_P(BadInput, IsRefused) {
                                    .volumes = volumes_,
                                    .pools = pools_,
                                    .jobs = jobs_,
+                                   .groups = groups_,
                                    .open_netns = [](const std::string&) -> Result<UniqueFd> {
                                      return fail(Code::kInternal, "must not be opened");
                                    },
@@ -138,6 +140,12 @@ std::vector<Bad> bad_inputs() {
       {"SnapshotAsPath", "POST", "/v1/volumes/data/snapshots", R"({"name": "a/b"})", 400,
        "field name"},
       {"SnapshotInPath", "DELETE", "/v1/volumes/data/snapshots/..%2Fx", "", 400, "in the path"},
+      {"GroupOfNothing", "POST", "/v1/snapshot-groups", "{}", 400, "field volumes is missing"},
+      {"GroupOfAList", "POST", "/v1/snapshot-groups", R"({"volumes": ["db"]})", 400,
+       "field volumes must be a string"},
+      {"GroupOfABadName", "POST", "/v1/snapshot-groups", R"({"volumes": "db", "name": "../x"})",
+       400, "field name"},
+      {"GroupByAPath", "DELETE", "/v1/snapshot-groups/%2e%2e%2fx", "", 400, "{group} in the path"},
       {"RollbackToNothing", "POST", "/v1/volumes/data/rollback", "{}", 400,
        "field snapshot is missing"},
       {"RepairAsWord", "POST", "/v1/volumes/data/check", R"({"repair": "perhaps"})", 400,

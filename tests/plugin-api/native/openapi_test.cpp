@@ -191,6 +191,15 @@ const std::vector<Exchange> kExchanges{
     {"POST", "/v1/volumes/{volume}/rollback", "/v1/volumes/data/rollback",
      R"({"snapshot": "monday"})"},
     {"GET", "/v1/snapshots", "/v1/snapshots", ""},
+    {"GET", "/v1/snapshot-groups", "/v1/snapshot-groups", ""},
+    {"POST", "/v1/snapshot-groups", "/v1/snapshot-groups",
+     R"({"volumes": "db,files", "name": "friday"})"},
+    {"GET", "/v1/snapshot-groups/{group}", "/v1/snapshot-groups/55555555555555555555555555555555",
+     ""},
+    {"DELETE", "/v1/snapshot-groups/{group}",
+     "/v1/snapshot-groups/55555555555555555555555555555555", ""},
+    {"POST", "/v1/snapshot-groups/{group}/rollback",
+     "/v1/snapshot-groups/55555555555555555555555555555555/rollback", ""},
     {"GET", "/v1/trash", "/v1/trash", ""},
     {"DELETE", "/v1/trash", "/v1/trash", ""},
     {"POST", "/v1/trash/{trashed}/restore", "/v1/trash/old/restore", R"({"as": "again"})"},
@@ -299,6 +308,11 @@ class OpenApiAnswers : public ApiTest {
     ON_CALL(volumes_, mount_snapshot).WillByDefault(Return(monday_view()));
     ON_CALL(volumes_, snapshot_space)
         .WillByDefault(Return(std::map<std::string, std::uint64_t>{{monday_snapshot().id, 4096}}));
+    const std::vector<volume::VolumeSnapshot> taken{{data_volume().name, monday_snapshot()}};
+    ON_CALL(groups_, members).WillByDefault(Return(std::vector{data_volume().name}));
+    ON_CALL(groups_, take).WillByDefault(Return(taken));
+    ON_CALL(groups_, drop).WillByDefault(Return(taken));
+    ON_CALL(groups_, roll_back).WillByDefault(Return(taken));
     ON_CALL(volumes_, check).WillByDefault(Return(troubled_check()));
     ON_CALL(volumes_, trash).WillByDefault(Return(std::vector{old_volume()}));
     ON_CALL(volumes_, restore_from_trash).WillByDefault(Return(data_volume()));
