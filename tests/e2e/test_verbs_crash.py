@@ -6,12 +6,8 @@ import collections
 import contextlib
 import http.client
 import json
-import os
 import re
-import shutil
 import signal
-import sqlite3
-import tempfile
 import unittest
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +15,9 @@ from pathlib import Path
 from support.e2e import cni
 from support.e2e.case import HostCase
 from support.e2e.cluster import UnixHttp
-from support.e2e.host import API_SOCKET, OUTSIDE_V4, PLUGIN_SOCKET, Output, bin_folder
+from support.e2e.host import API_SOCKET, OUTSIDE_V4, PLUGIN_SOCKET, Output
 from support.e2e.name_server import NameServer
-from support.e2e.snapshot import Snapshot
+from support.e2e.snapshot import Snapshot, stored
 
 SOURCES = Path(__file__).resolve().parent.parent.parent
 POINTS = "/run/host/fault-points"
@@ -50,8 +46,6 @@ MODES = {
     "host-device": ("--mode", "host-device", "-o", f"parent={DEVICE}", *DUAL),
 }
 PORTS = [(8080, 80), (5353, 53, "udp"), (8081, 80, "tcp", "127.0.0.1")]
-# The counters and the numbers of a store, which go on, how full its disks are, and where its volumes lie.
-STAYS = re.compile(r"^(instance|forwarding|policies|ula-prefix|pool-guard|port-cursor|cursor|volume-disk|volume-folder)")
 
 
 @dataclass
@@ -82,7 +76,6 @@ class Killing(HostCase):
         cls.addClassCleanup(server.close)
         server.names["git.example"] = (OUTSIDE_V4,)
         cls.host.write("/etc/resolv.conf", f"nameserver {OUTSIDE_V4}\noptions timeout:1\n")
-        cls.host.fairlead("volume", "ls")  # the folder of volumes is written down at their first use
         cls.containers = cni.Containers(cls.host)
         cls.containers.make("first", "one", "lan")
         cls.host.exec("ip", "-batch", "-", data=f"""
@@ -424,32 +417,17 @@ class Killing(HostCase):
         else:
             self.assertIn(output.code if output else 0, (-signal.SIGKILL, 128 + signal.SIGKILL), "it did not die")
 
-    def records(self):
-        """What the database holds, but for counters: each key with its value."""
-        with tempfile.TemporaryDirectory() as folder:  # SQLite opens no path through /proc; nobody writes now
-            for name in ("state.db", "state.db-wal"):
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.copy(self.host.path(f"/var/lib/fairlead/{name}"), folder)
-            if not os.path.exists(f"{folder}/state.db"):
-                return []
-            with contextlib.closing(sqlite3.connect(f"{folder}/state.db")) as store:
-                return [f"{key} {value}" for key, value in store.execute("SELECT key, value FROM record ORDER BY key") if not STAYS.match(key)]
-
-    def state(self):
-        return Snapshot(self.host, records=False), self.records()
-
     def assert_as_it_was(self, before):
-        snapshot, records = before
-        self.assert_as_before(snapshot, within=2)
-        self.assertEqual(records, self.records())
+        self.assert_as_before(before, within=2)
+        self.assertEqual([*before.stored], [*stored(self.host)])
 
     def assert_all_agree(self):
         """Kernel, database and leases, once a daemon has started: nothing is to be done or to complain of, and nothing is nobody's."""
-        asked = [bin_folder() / "fairlead"]
-        done, *shown = self.host.exec_all([*asked, "reconcile"], *([*asked, *words, "--json"] for words in (
-            ["status"], ["network", "ls"], ["endpoint", "ls"], ["lease", "ls"])), ["ip", "-json", "link"])
-        self.assertEqual("nothing to do\n", done)
-        status, networks, endpoints, leases, links = map(json.loads, shown)
+        for done in self.call(API_SOCKET, "POST", "/v1/reconcile").values():
+            self.assertEqual({"actions": [], "failures": []}, done)
+        status, networks, endpoints, leases = (self.call(API_SOCKET, "GET", f"/v1/{what}") for what in (
+            "status", "networks", "endpoints", "leases"))
+        networks, endpoints, leases = networks["networks"], endpoints["endpoints"], leases["leases"]
         self.assertEqual([], status["problems"])
         theirs = {address.split("/")[0] for endpoint in endpoints for address in endpoint["addresses"]}
         theirs |= {subnet["gateway"] for network in networks for subnet in network["subnets"] if subnet.get("gateway")}
@@ -457,7 +435,7 @@ class Killing(HostCase):
         just_now = {"10.90.2.9"}  # what dockerd was given and does not name may still be asked for
         self.assertEqual(theirs, {lease["address"] for lease in leases} - (kept - theirs) - (just_now - theirs))
         names = {endpoint["state"].get("host_ifname"): endpoint["state"]["joined"] for endpoint in endpoints}
-        links = [link["ifname"] for link in links]
+        links = [line.partition(":")[0].strip() for line in Path(f"/proc/{self.host.pid}/net/dev").read_text().splitlines()[2:]]
         self.assertLessEqual({name for name in links if name.startswith(("flh", "flr"))}, set(names))
         self.assertLessEqual({name for name, joined in names.items() if joined and name}, set(links))
         self.assertEqual(sorted({network["state"]["bridge"] for network in networks if "bridge" in network["state"]} - {BRIDGE}),
@@ -470,7 +448,7 @@ class Killing(HostCase):
         for verb in verbs:
             if self.lacks(verb):
                 continue
-            before = self.state()
+            before = Snapshot(self.host)
             points = self.points_of(verb)
             self.assertNotEqual([], points, verb.name)
             self.assert_as_it_was(before)

@@ -31,7 +31,7 @@ class HostCase(unittest.TestCase):
 
         def is_as_before():
             nonlocal difference
-            difference = before.difference(before.again(self.host))
+            difference = before.difference(Snapshot(self.host, earlier=before))
             return not difference
         try:
             eventually(is_as_before, "the host to be as before", within, 0.2)

@@ -351,6 +351,13 @@ class Host:
         return self.start("/run/host/answer", name, *ports, name="answer-" + name, namespace=name)
 
 
+def is_answering(path):
+    """Whether somebody accepts connections at a socket."""
+    with contextlib.suppress(OSError):
+        return _accepts(path)
+    return False
+
+
 def _accepts(path):
     with socket.socket(socket.AF_UNIX) as probe:
         probe.connect(str(path))

@@ -1,10 +1,15 @@
 """What there is on a host - links, addresses, rules, mounts, records, files - so that a test can say: as before."""
 
+import contextlib
 import difflib
 import json
+import os
 import re
+import shutil
+import sqlite3
+import tempfile
 
-from support.e2e.host import bin_folder, have_fairlead
+from support.e2e.host import API_SOCKET, bin_folder, have_fairlead, is_answering
 
 _COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
 _ELEMENTS = re.compile(r"elements = \{([^}]*)\}")
@@ -16,9 +21,23 @@ _VOLATILE = re.compile(r"state\.db(-wal|-shm|-reserve)?$|\.log$|/run/fairlead$|/
                        r"|/fairlead/volumes(/tmp|/trash|/vol)?$"  # the empty house of volumes stays
                        r"|/fairlead/cluster/peers-hosts$")
 _RECORDS = ("network", "endpoint", "port", "volume")  # everything that Fairlead remembers, by its own command line
+# The counters and the numbers of a store, which go on, and how full its disks are.
+STAYS = re.compile(r"^(instance|forwarding|policies|ula-prefix|pool-guard|port-cursor|cursor|volume-disk)")
 
 
-def _commands(records):
+def stored(host):
+    """What the database of a host holds, but for counters: keys and values, in the order of the keys. Nobody may write meanwhile."""
+    with tempfile.TemporaryDirectory() as folder:  # SQLite opens no path through /proc
+        for name in ("state.db", "state.db-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(host.path(f"/var/lib/fairlead/{name}"), f"{folder}/{name}")
+        if not os.path.exists(f"{folder}/state.db"):
+            return {}
+        with contextlib.closing(sqlite3.connect(f"{folder}/state.db")) as store:
+            return {key: value for key, value in store.execute("SELECT key, value FROM record ORDER BY key") if not STAYS.match(key)}
+
+
+def _commands(has_records):
     commands = {
         "nftables": ("nft", "list", "ruleset"),
         "links": ("ip", "-json", "-details", "link"),
@@ -30,22 +49,27 @@ def _commands(records):
         commands[f"{family} address"] = ("ip", family, "-oneline", "address")
         commands[f"{family} route"] = ("ip", family, "-oneline", "route", "show", "table", "all")
         commands[f"{family} rule"] = ("ip", family, "-oneline", "rule")
-    if records:
+    if has_records:
         for what in _RECORDS:
             commands[f"{what} records"] = (bin_folder() / "fairlead", what, "ls", "--json")
     return commands
 
 
 class Snapshot:
-    """The state of a host at one time, as one text of sections. Without `records`, which take most of the time, the caller
-    compares what Fairlead remembers by itself.
+    """The state of a host at one time, as one text of sections.
+
+    `earlier` is a snapshot of the same host: what the command line lists is not asked again while the database holds the very
+    same, for without a daemon it lists nothing else (but of volumes, which it looks at on the disk). To start it for each of its
+    lists costs more than the rest of a snapshot.
     """
 
-    def __init__(self, host, records=True):
-        self.has_records = records and have_fairlead()
-        commands = _commands(self.has_records)
+    def __init__(self, host, earlier=None):
+        has_daemon = is_answering(host.path(API_SOCKET))
+        now = None if has_daemon else stored(host)
+        is_known = earlier is not None and earlier.lists(now)
+        commands = _commands(have_fairlead() and not is_known)
         said = dict(zip(commands, host.exec_all(*commands.values()), strict=True))
-        listed = [said[f"{what} records"] for what in _RECORDS] if self.has_records else []
+        self.stored = now if is_known or has_daemon else stored(host)  # the first list on a host writes where its folders are
         addresses = said["-4 address"] + said["-6 address"]
         self.sections = {
             "nftables": _ruleset(said["nftables"], addresses),
@@ -57,12 +81,12 @@ class Snapshot:
             "mounts": _mounts(host),
             "loop devices": _loop_devices(host, said["loop devices"]),
             "files": "\n".join(sorted(line for line in said["files"].splitlines() if not _VOLATILE.search(line))),
-            "records": _records(listed),
+            "records": earlier.sections["records"] if is_known else _records(said),
         }
 
-    def again(self, host):
-        """The same of a later time."""
-        return Snapshot(host, self.has_records)
+    def lists(self, now):
+        """Whether its records are those of a database that holds `now` (None: it is a daemon's)."""
+        return now is not None and now == self.stored and not any(key.startswith("volume/") for key in now)
 
     def difference(self, later):
         """The lines that differ, or an empty text. What was in the trash may be gone: it is emptied behind the answer."""
@@ -157,8 +181,8 @@ def _mounts(host):
     return "\n".join(sorted(mounts))
 
 
-def _records(texts):
+def _records(said):
     lines = []
-    for what, text in zip(_RECORDS, texts):
-        lines += [what] + json.dumps(json.loads(text), indent=1, sort_keys=True).splitlines()
+    for what in _RECORDS if have_fairlead() else ():
+        lines += [what] + json.dumps(json.loads(said[f"{what} records"]), indent=1, sort_keys=True).splitlines()
     return "\n".join(lines)
