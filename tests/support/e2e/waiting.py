@@ -2,14 +2,21 @@
 
 import time
 
+LONGEST_PAUSE = 0.2  # seconds
+
 
 class DeadlineExceeded(AssertionError):
     """What was waited for did not come true in time."""
 
 
 def eventually(condition, what, deadline=10.0, pause=0.02):
-    """Returns the first true value of condition(); exceptions of it count as "not yet" until the deadline."""
-    end = time.monotonic() + deadline
+    """Returns the first true value of condition(); exceptions of it count as "not yet" until the deadline.
+
+    It is asked again after `pause` seconds, and after a tenth of what was waited for already (up to LONGEST_PAUSE) when that is more:
+    many a condition starts a process, and takes the processor from what it waits for.
+    """
+    start = time.monotonic()
+    end = start + deadline
     last = None
     while True:
         try:
@@ -19,6 +26,7 @@ def eventually(condition, what, deadline=10.0, pause=0.02):
             last = value
         except Exception as error:  # pylint: disable=broad-except
             last = error
-        if time.monotonic() >= end:
+        now = time.monotonic()
+        if now >= end:
             raise DeadlineExceeded(f"waited {deadline:g} s for {what}; last: {last!r}")
-        time.sleep(pause)
+        time.sleep(max(pause, min(LONGEST_PAUSE, (now - start) / 10)))
