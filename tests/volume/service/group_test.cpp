@@ -196,6 +196,17 @@ TEST_F(GroupTest, AllAreRemovedTogether) {
 }
 
 TEST_F(GroupTest, SnapshotsOfTwoMomentsAreNoGroup) {
+  for (const char* const name : {"db", "files", "mail", "notes"}) create_in(name, "shop");
+  ASSERT_TRUE(groups->take("db,files", "monday", {}));
+  ASSERT_TRUE(groups->take("mail,notes", "monday", {}));
+  for (const Error& error : {groups->drop("db,mail", "monday").error(),
+                             groups->roll_back("db,mail", "monday", {}).error()}) {
+    EXPECT_EQ(error.code, Code::kConflict);
+    EXPECT_THAT(error.text, HasSubstr("db@monday and mail@monday are not of one moment"));
+  }
+}
+
+TEST_F(GroupTest, SnapshotsOfOneVolumeEachAreNoGroup) {
   create_in("db", "shop");
   create_in("files", "shop");
   ASSERT_TRUE(service->take_snapshot("db", "monday", {}));
@@ -203,7 +214,7 @@ TEST_F(GroupTest, SnapshotsOfTwoMomentsAreNoGroup) {
   for (const Error& error :
        {groups->drop("shop", "monday").error(), groups->roll_back("shop", "monday", {}).error()}) {
     EXPECT_EQ(error.code, Code::kConflict);
-    EXPECT_THAT(error.text, HasSubstr("not of one moment"));
+    EXPECT_THAT(error.text, HasSubstr("db@monday is of no group"));
   }
 }
 
