@@ -161,7 +161,8 @@ TEST_F(BackupEngineTest, AnEncryptedFolderComesBackWithItsKeyOnly) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(place.folder)) {
     if (!entry.is_regular_file()) continue;
     const std::string text = read_text(entry.path());
-    for (const char* word : {"secret", "shop", "\"dir\"", "ssssssss"})
+    // Four bytes alone are found by chance in what is encrypted, once in thousands of runs.
+    for (const char* word : {"secret", "\"shop\"", "\"dir\"", "ssssssss"})
       EXPECT_EQ(text.find(word), std::string::npos) << entry.path() << " " << word;
     EXPECT_EQ(entry.status().permissions() & std::filesystem::perms(077),
               std::filesystem::perms::none);
