@@ -17,8 +17,6 @@ using ::testing::Eq;
 using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
-constexpr unsigned kMostMounts = 100;
-
 bool write_durably(const std::string& folder, const std::string& text) {
   const UniqueFd above(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const UniqueFd file(
@@ -55,6 +53,7 @@ void Machine::open() { world_ = std::make_unique<ArchiveWorld>(disk_.path(), env
 Environment Machine::environment() const {
   Environment around;
   around.now = [now = now_] { return now; };
+  around.boot = fmt::format("boot-{}", boots_);
   around.backup_roots = [] { return BackupRoots{.targets = {}, .anywhere = true}; };
   return around;
 }
@@ -91,6 +90,7 @@ void Machine::round() {
     usual = is_first ? outcome.took : (usual * 3 + outcome.took) / 4;
   }
   ASSERT_TRUE(disk_.restore());
+  ++boots_;
   if (disk_.is_broken()) return;
   with_service([&] { compare(round, outcome); });
 }
@@ -148,13 +148,6 @@ Machine::Outcome Machine::cut_while(const Round::Act& act, microseconds moment) 
   const std::string& text = done ? *done : done.error().text;
   text.copy(outcome.text.data(), outcome.text.size() - 1);
   return outcome;
-}
-
-void Machine::unmount_all(const std::string& name) {
-  for (unsigned k = 0; k < kMostMounts && service().unmount(name, "test", "writer"); ++k) {
-    const auto volume = service().inspect(name);
-    if (volume && volume->mounts.empty()) return;
-  }
 }
 
 Result<std::string> Machine::write(const std::string& text) {

@@ -101,9 +101,6 @@ class Machine {
   std::string disk() const { return disk_.path(); }
   std::string backup_folder() const { return disk_.path() + "/backup"; }
   void next_day() { now_ += 86400; }
-  // Each cut under a mounted volume may leave a mount counted. A mounted volume neither shrinks nor
-  // goes back, and cannot be cloned everywhere.
-  void unmount_all(const std::string& name);
   Result<std::string> write(const std::string& text);
   // What the service does between two rounds, in this process.
   void with_service(const std::function<void()>& act);
@@ -138,7 +135,7 @@ class Machine {
   std::string name_;
   std::map<std::string, std::chrono::microseconds> usual_;
   std::map<std::string, unsigned> cuts_;
-  unsigned names_ = 0;
+  unsigned names_ = 0, boots_ = 0;
   long long now_ = unix_time();
 };
 

@@ -44,10 +44,7 @@ void write(Machine& m, Round& round) {
 
 void resize(Machine& m, Round& round) {
   const std::uint64_t size = round.after[m.name()].now.size = (24 + m.random(4) * 8) * kMiB;
-  round.act = [=, &m] {
-    m.unmount_all(m.name());
-    return plain(m.service().resize(m.name(), size));
-  };
+  round.act = [=, &m] { return plain(m.service().resize(m.name(), size)); };
 }
 
 void rename(Machine& m, Round& round) {
@@ -74,7 +71,6 @@ void clone(Machine& m, Round& round) {
   round.after[to] = m.view();
   round.after[to].snapshots.clear();
   round.act = [=, &m] {
-    m.unmount_all(m.name());
     return plain(m.service().create(ArchiveWorld::spec(to, {{"from", m.name()}}), go_on));
   };
 }
@@ -138,10 +134,7 @@ bool can_go_back(const View& view) {
 void roll_back(Machine& m, Round& round) {
   const std::string name = m.view().snapshots.begin()->first;
   go_back(round.after[m.name()], name);
-  round.act = [=, &m] {
-    m.unmount_all(m.name());
-    return plain(m.service().roll_back(m.name(), name, go_on));
-  };
+  round.act = [=, &m] { return plain(m.service().roll_back(m.name(), name, go_on)); };
 }
 
 // ---- groups
@@ -163,10 +156,7 @@ void take_group(Machine& m, Round& round) {
   const std::string snapshot = m.fresh("g");
   for (const std::string& name : names)
     round.after[name].snapshots[snapshot] = m.views().at(name).now;
-  round.act = [=, &m] {
-    for (const std::string& name : names) m.unmount_all(name);
-    return plain(m.groups()->take(joined(names), snapshot, go_on));
-  };
+  round.act = [=, &m] { return plain(m.groups()->take(joined(names), snapshot, go_on)); };
 }
 
 struct Moment {
@@ -196,7 +186,6 @@ void roll_group_back(Machine& m, Round& round) {
   const Moment moment = moments(m, can_go_back).front();
   for (const std::string& name : moment.volumes) go_back(round.after[name], moment.snapshot);
   round.act = [=, &m] {
-    for (const std::string& name : moment.volumes) m.unmount_all(name);
     return plain(m.groups()->roll_back(joined(moment.volumes), moment.snapshot, go_on));
   };
 }
