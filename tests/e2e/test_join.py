@@ -8,7 +8,7 @@ import unittest
 
 from support.e2e import cni, newer_docker
 from support.e2e.case import DockerCase
-from support.e2e.cluster import Cluster, UnixHttp
+from support.e2e.cluster import Cluster, ask
 from support.e2e.docker import stand_in
 from support.e2e.host import API_SOCKET, have_fairlead
 from support.e2e.images import IMAGE
@@ -68,13 +68,9 @@ class Namespaces:
         return addresses
 
     def call(self, method, path, body=None):
-        with contextlib.closing(UnixHttp(self.host.path(API_SOCKET))) as connection:
-            connection.request(method, path, None if body is None else json.dumps(body),
-                               {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read()
-        if answer.status >= 300:
-            raise AssertionError(f"{method} {path}: {text.decode()}")
+        status, text = ask(self.host.path(API_SOCKET), method, path, body)
+        if status >= 300:
+            raise AssertionError(f"{method} {path}: {text}")
         return json.loads(text or "null")
 
 

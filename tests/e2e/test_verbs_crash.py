@@ -14,7 +14,7 @@ from pathlib import Path
 
 from support.e2e import cni
 from support.e2e.case import HostCase
-from support.e2e.cluster import UnixHttp
+from support.e2e.cluster import ask
 from support.e2e.host import API_SOCKET, OUTSIDE_V4, PLUGIN_SOCKET, Output
 from support.e2e.name_server import NameServer
 from support.e2e.snapshot import Snapshot, stored
@@ -355,11 +355,8 @@ class Killing(HostCase):
                 daemon.stop()
 
     def call(self, socket, method, path, body=None):
-        with contextlib.closing(UnixHttp(self.host.path(socket))) as connection:
-            connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read().decode()
-        self.assertLess(answer.status, 300, f"{path}: {text}")
+        status, text = ask(self.host.path(socket), method, path, body)
+        self.assertLess(status, 300, f"{path}: {text}")
         return json.loads(text or "null")
 
     def by_daemon(self, env, work):
@@ -419,7 +416,7 @@ class Killing(HostCase):
 
     def assert_as_it_was(self, before):
         self.assert_as_before(before, within=2)
-        self.assertEqual([*before.stored], [*stored(self.host)])
+        self.assertEqual(before.stored, stored(self.host))
 
     def assert_all_agree(self):
         """Kernel, database and leases, once a daemon has started: nothing is to be done or to complain of, and nothing is nobody's."""

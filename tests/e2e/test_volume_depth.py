@@ -1,6 +1,5 @@
 """Volumes in depth: size, growth, snapshots, clones, rollback, trash, pools, archives, and two runtimes at once."""
 
-import contextlib
 import json
 import os
 import re
@@ -8,7 +7,7 @@ import secrets
 
 from support.e2e import images, newer_docker
 from support.e2e.case import DockerCase, FairleadCase, PodmanBeside
-from support.e2e.cluster import UnixHttp
+from support.e2e.cluster import ask
 from support.e2e.host import API_SOCKET, bin_folder
 from support.e2e.waiting import eventually
 
@@ -478,12 +477,9 @@ class TwoRuntimes(PodmanBeside, DepthCase):
 class GroupsOfTheApi(FairleadCase):
     """Two images that a runtime of one's own uses at once."""
 
-    def call(self, method, path, status, body=None):
-        with contextlib.closing(UnixHttp(self.host.path(API_SOCKET))) as connection:
-            connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read().decode()
-        self.assertEqual(status, answer.status, text)
+    def call(self, method, path, expected, body=None):
+        status, text = ask(self.host.path(API_SOCKET), method, path, body)
+        self.assertEqual(expected, status, text)
         return json.loads(text or "null")
 
     def test_volumes_in_use_go_back_to_one_moment(self):

@@ -47,6 +47,14 @@ class UnixHttp(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
+def ask(socket_path, method, path, body=None):
+    """One request to an API or a plugin of Fairlead's: the status, and the text of the answer."""
+    with contextlib.closing(UnixHttp(socket_path)) as connection:
+        connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
 class Certificates:
     """An authority, one certificate for the members, and one for each host, without a common name."""
 
@@ -224,15 +232,12 @@ class Node:
 
     def call(self, method, path, body=None):
         """Fairlead's own API; CommandFailed with what it said."""
-        with contextlib.closing(UnixHttp(self.host.path(API_SOCKET))) as connection:
-            try:
-                connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
-                answer = connection.getresponse()
-                text = answer.read()
-            except (OSError, http.client.HTTPException) as error:
-                raise CommandFailed(f"{method} {path}: {error}") from error
-        if answer.status >= 300:
-            raise CommandFailed(f"{method} {path}: {text.decode()}")
+        try:
+            status, text = ask(self.host.path(API_SOCKET), method, path, body)
+        except (OSError, http.client.HTTPException) as error:
+            raise CommandFailed(f"{method} {path}: {error}") from error
+        if status >= 300:
+            raise CommandFailed(f"{method} {path}: {text}")
         return json.loads(text or "null")
 
     # ---- Docker

@@ -22,7 +22,7 @@ _VOLATILE = re.compile(r"state\.db(-wal|-shm|-reserve)?$|\.log$|/run/fairlead$|/
                        r"|/fairlead/cluster/peers-hosts$")
 _RECORDS = ("network", "endpoint", "port", "volume")  # everything that Fairlead remembers, by its own command line
 # The counters and the numbers of a store, which go on, and how full its disks are.
-STAYS = re.compile(r"^(instance|forwarding|policies|ula-prefix|pool-guard|port-cursor|cursor|volume-disk)")
+_STAYS = re.compile(r"^(instance|forwarding|policies|ula-prefix|pool-guard|port-cursor|cursor|volume-disk)")
 
 
 def stored(host):
@@ -34,7 +34,7 @@ def stored(host):
         if not os.path.exists(f"{folder}/state.db"):
             return {}
         with contextlib.closing(sqlite3.connect(f"{folder}/state.db")) as store:
-            return {key: value for key, value in store.execute("SELECT key, value FROM record ORDER BY key") if not STAYS.match(key)}
+            return {key: value for key, value in store.execute("SELECT key, value FROM record ORDER BY key") if not _STAYS.match(key)}
 
 
 def _commands(has_records):
