@@ -166,7 +166,7 @@ Result<SnapshotName> decode_rollback(const json::Json& document);
 
 // Snapshots of several volumes at one moment.
 struct SnapshotGroup {
-  std::string id;  // Snapshot::group; empty: of one volume
+  std::string id;  // Snapshot::group; empty: one volume had it, taken alone
   SnapshotName name;
   std::vector<volume::VolumeSnapshot> snapshots;
 };
