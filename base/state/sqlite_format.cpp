@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/unique_fd.h"
 
 namespace fairlead::state {
@@ -28,11 +29,49 @@ constexpr std::array<const char*, kFormatVersion> kMigrations{
        DELETE FROM change WHERE id < (SELECT max(id) FROM change) / 65536 * 65536;)",
 };
 
-Status migrate_within(Connection& connection) {
-  TRY(const auto version, connection.number("PRAGMA user_version"));
+Status run_steps(Connection& connection, std::int64_t version) {
   for (auto step = version; step < kFormatVersion; ++step)
     TRY_STATUS(connection.exec(kMigrations[static_cast<std::size_t>(step)]));
   return connection.exec(fmt::format("PRAGMA user_version={}", kFormatVersion).c_str());
+}
+
+// Written under another name first. A connection of its own reads what is committed, beside the
+// lock for writing that the caller holds.
+Status write_copy(const std::string& path, const std::string& copy) {
+  const std::string fresh = copy + ".new";
+  ::unlink(fresh.c_str());
+  const UniqueFd made(::open(fresh.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!made) return fail_errno(errno, fmt::format("create {}", fresh));
+  TRY(auto reading, Connection::open(path, Connection::OnClose::kKeepLog));
+  Statement vacuum("VACUUM INTO ?1");
+  TRY(auto run, reading->run(vacuum));
+  TRY([[maybe_unused]] const bool row, run.bind(1, fresh).step());
+  if (::fsync(made.get()) != 0) return fail_errno(errno, fmt::format("write {}", fresh));
+  fault_point("state.migrate.copied");
+  if (::rename(fresh.c_str(), copy.c_str()) != 0)
+    return fail_errno(errno, fmt::format("create {}", copy));
+  return {};
+}
+
+Status keep_copy(const std::string& path, std::int64_t version) {
+  const std::string copy = copy_of_format(path, version);
+  if (const Status written = write_copy(path, copy); !written) {
+    ::unlink((copy + ".new").c_str());
+    return fail(
+        written.error().code,
+        "keep a copy of the state database {} before it is brought from format {} to {}: {}", path,
+        version, kFormatVersion, written.error().text);
+  }
+  log::info("the state database is brought to a newer format; a copy is kept",
+            {{"from", version}, {"to", kFormatVersion}, {"copy", copy}});
+  return {};
+}
+
+Status migrate_within(Connection& connection) {
+  TRY(const auto version, connection.number("PRAGMA user_version"));
+  if (version >= kFormatVersion) return {};
+  if (version > 0) TRY_STATUS(keep_copy(connection.path(), version));
+  return run_steps(connection, version);
 }
 
 // Several processes may find the same old format: the lock is taken first, and the version read
@@ -92,6 +131,10 @@ void make_log_in_place(const std::string& path) {
 }
 
 }  // namespace
+
+std::string copy_of_format(const std::string& path, std::int64_t version) {
+  return fmt::format("{}.format-{}", path, version);
+}
 
 Status create_database(const std::string& path) {
   const auto parent = std::filesystem::path(path).parent_path();

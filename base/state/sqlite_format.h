@@ -32,8 +32,12 @@ inline constexpr std::int64_t kChangesPerRevision = 65'536;
 // one. Several processes may call this at once.
 Status create_database(const std::string& path);
 
-// Brings an older format up to date. kIo when the file is not a Fairlead database, kUnsupported
-// when it was written by a newer Fairlead.
+// Where the copy of a database goes before it is brought from `version` to a newer format.
+std::string copy_of_format(const std::string& path, std::int64_t version);
+
+// Brings an older format up to date, and keeps a copy of it first (an earlier copy of that format is
+// replaced). kIo when the file is not a Fairlead database, kUnsupported when it was written by a
+// newer Fairlead; kExhausted when there is no space for the copy: the database stays as it was.
 Status check_format(Connection& connection);
 
 }  // namespace fairlead::state

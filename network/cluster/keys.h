@@ -2,7 +2,8 @@
 //
 // In the shared store (the etcd store adds the cluster's prefix to each key):
 //
-//   meta/cluster                 uuid, port and address pools; made by the first host
+//   meta/cluster                 uuid, port, address pools and the records' format; made by the
+//                                first host
 //   host/<hid>                   the host and its epoch; stays as a tombstone after `host rm`
 //   live/<hid>                   {boot, epoch, nonce}, bound to a lease: the host is alive
 //   net/<nid>                    the network; its revision is a precondition of everything below it

@@ -41,6 +41,14 @@ std::string whereabouts(const HostInfo& info) {
   return fmt::format("{} at {}", info.name, info.vtep.to_string());
 }
 
+Status check_format(const ClusterMeta& meta) {
+  if (meta.format <= kClusterFormat) return {};
+  return fail(Code::kUnsupported,
+              "join the cluster: a newer Fairlead has written its records (format {}, this one "
+              "knows {}): upgrade Fairlead on this host",
+              meta.format, kClusterFormat);
+}
+
 }  // namespace
 
 StoreMembership::StoreMembership(MembershipParts parts, Fence& fence)
@@ -108,6 +116,7 @@ Result<MembershipState> StoreMembership::join() {
   const std::scoped_lock hold(guard_);
   TRY(auto member, own_record());
   TRY(const auto meta, ensure_meta(member));
+  TRY_STATUS(check_format(meta));
   if (!member.cluster.empty() && member.cluster != meta.uuid)
     return fail(
         Code::kConflict,
@@ -132,6 +141,7 @@ Status StoreMembership::join_again() {
   const std::scoped_lock hold(guard_);
   TRY(auto member, own_record());
   TRY(const auto meta, ensure_meta(member));
+  TRY_STATUS(check_format(meta));
   TRY(const auto host, host_record());
   TRY(const auto live, live_record());
   TRY_STATUS(check_life(host, live, member));

@@ -41,7 +41,8 @@ constexpr auto kId = fields(required<&IdRecord::id>("id"));
 
 constexpr auto kMeta =
     fields(required<&ClusterMeta::uuid>("uuid"), defaulted<&ClusterMeta::port>("port", kPort),
-           defaulted<&ClusterMeta::pools>("pools", kSubnetText));
+           defaulted<&ClusterMeta::pools>("pools", kSubnetText),
+           defaulted<&ClusterMeta::format>("format"));
 
 constexpr auto kWireguard =
     fields(required<&WireguardInfo::key>("key"), defaulted<&WireguardInfo::port>("port"),

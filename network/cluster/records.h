@@ -13,10 +13,15 @@
 
 namespace fairlead::network::cluster {
 
+// The format of the records in the shared store. A later one is raised only when hosts of the former
+// could not work with it; a host does not join a cluster whose format it does not know.
+inline constexpr unsigned kClusterFormat = 1;
+
 struct ClusterMeta {
   std::string uuid;      // 32 hex digits
   unsigned port = 4789;  // UDP, of the tunnels
   std::vector<Cidr> pools;
+  unsigned format = kClusterFormat;
 
   bool operator==(const ClusterMeta&) const = default;
 };

@@ -14,6 +14,8 @@
 #include <future>
 #include <thread>
 
+#include "base/state/sqlite_connection.h"
+#include "base/state/sqlite_format.h"
 #include "tests/conformance/store/stores.h"
 #include "tests/support/paths.h"
 
@@ -21,6 +23,7 @@ namespace fairlead::state {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class SqliteStoreTest : public ::testing::Test {
  protected:
@@ -40,6 +43,12 @@ class SqliteStoreTest : public ::testing::Test {
     EXPECT_EQ(sqlite3_exec(handle, sql, nullptr, nullptr, nullptr), SQLITE_OK)
         << sqlite3_errmsg(handle);
     sqlite3_close(handle);
+  }
+  // The first column of the first row; -1 for an error.
+  long long number_of(const char* sql) {
+    const auto connection = Connection::open(path_, Connection::OnClose::kKeepLog);
+    const auto number = connection ? (*connection)->number(sql) : fail(connection.error());
+    return number ? *number : -1;
   }
   static unsigned mode_of(const std::string& path) {
     struct stat status {};
@@ -232,14 +241,16 @@ TEST_F(SqliteStoreTest, AnOlderFormatIsBroughtUpToDate) {
 }
 
 // Version 1 did not remember the values from before.
+constexpr const char* kFirstFormat =
+    "PRAGMA application_id=1179798596; PRAGMA user_version=1; PRAGMA journal_mode=WAL;"
+    "CREATE TABLE record(key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL) "
+    "WITHOUT ROWID; CREATE TABLE change(id INTEGER PRIMARY KEY, key TEXT NOT NULL, value TEXT);"
+    "INSERT INTO record VALUES('k', '2', 7);"
+    "INSERT INTO change VALUES(6 * 65536, 'k', '1'), (7 * 65536, 'k', '2')";
+
 TEST_F(SqliteStoreTest, OfTheFirstFormatRecordsAndRevisionsStay) {
   std::filesystem::create_directories(folder_.path("state"));
-  run_sql(
-      "PRAGMA application_id=1179798596; PRAGMA user_version=1; PRAGMA journal_mode=WAL;"
-      "CREATE TABLE record(key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL) "
-      "WITHOUT ROWID; CREATE TABLE change(id INTEGER PRIMARY KEY, key TEXT NOT NULL, value TEXT);"
-      "INSERT INTO record VALUES('k', '2', 7);"
-      "INSERT INTO change VALUES(6 * 65536, 'k', '1'), (7 * 65536, 'k', '2')");
+  run_sql(kFirstFormat);
   const auto store = open();
   EXPECT_EQ((**store->get("k")).value, "2");
   EXPECT_EQ(store->revision().value(), 7);
@@ -247,6 +258,64 @@ TEST_F(SqliteStoreTest, OfTheFirstFormatRecordsAndRevisionsStay) {
   EXPECT_FALSE(store->watch("", 5, ignore)) << "what came before is not known";
   EXPECT_TRUE(store->watch("", 7, ignore));
   EXPECT_EQ(store->commit({.puts = {{"k", "3"}}})->revision, 8);
+}
+
+// Put back, it is the database as it was; the older Fairlead can go on with it.
+TEST_F(SqliteStoreTest, ACopyOfAnOlderFormatIsKept) {
+  std::filesystem::create_directories(folder_.path("state"));
+  run_sql(kFirstFormat);
+  ASSERT_TRUE(open()->commit({.puts = {{"k", "3"}}}));
+  const std::string copy = copy_of_format(path_, 1);
+  ASSERT_TRUE(std::filesystem::exists(copy));
+  EXPECT_EQ(mode_of(copy), 0600);
+  EXPECT_FALSE(std::filesystem::exists(copy + ".new"));
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path_ + suffix);
+  std::filesystem::rename(copy, path_);
+  EXPECT_EQ(number_of("PRAGMA user_version"), 1);
+  EXPECT_EQ(number_of("PRAGMA application_id"), kApplicationId);
+  const auto store = open();
+  EXPECT_EQ((**store->get("k")).value, "2");
+  EXPECT_EQ(store->revision().value(), 7);
+}
+
+TEST_F(SqliteStoreTest, NothingIsCopiedWhereNothingIsMigrated) {
+  open();
+  open();
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path("state")))
+    EXPECT_THAT(entry.path().string(), Not(HasSubstr("format"))) << entry.path();
+}
+
+TEST_F(SqliteStoreTest, ProcessesThatFindAnOlderFormatAtTheSameTimeAgree) {
+  std::filesystem::create_directories(folder_.path("state"));
+  run_sql(kFirstFormat);
+  std::vector<pid_t> children;
+  for (int i = 0; i < 8; ++i)
+    children.push_back(spawn([&] {
+      const auto store = open_sqlite_store(path_);
+      const auto record = store ? (*store)->get("k") : fail(store.error());
+      return record && *record && (**record).value == "2" ? 0 : 1;
+    }));
+  for (const pid_t child : children) EXPECT_EQ(exit_code_of(child), 0);
+  EXPECT_EQ(number_of("PRAGMA user_version"), kFormatVersion);
+  EXPECT_TRUE(std::filesystem::exists(copy_of_format(path_, 1)));
+}
+
+TEST_F(SqliteStoreTest, AProcessKilledWhileItKeepsTheCopyChangesNothing) {
+  std::filesystem::create_directories(folder_.path("state"));
+  run_sql(kFirstFormat);
+  EXPECT_EQ(write_with_fault(path_, "state.migrate.copied"), 128 + SIGKILL);
+  EXPECT_EQ(number_of("PRAGMA user_version"), 1);
+  EXPECT_EQ((**open()->get("k")).value, "2");
+  EXPECT_FALSE(std::filesystem::exists(copy_of_format(path_, 1) + ".new"));
+}
+
+TEST_F(SqliteStoreTest, WithoutRoomForTheCopyAnOlderFormatStays) {
+  std::filesystem::create_directories(folder_.path("state"));
+  run_sql(kFirstFormat);
+  std::filesystem::create_directories(copy_of_format(path_, 1) + ".new/in the way");
+  const Error error = open_error();
+  EXPECT_THAT(error.text, HasSubstr("keep a copy of the state database"));
+  EXPECT_EQ(number_of("PRAGMA user_version"), 1);
 }
 
 TEST_F(SqliteStoreTest, ANewerFormatIsRefused) {

@@ -401,6 +401,18 @@ TEST_F(MembershipTest, AnotherClusterIsRefused) {
   EXPECT_THAT(refused.error().text, HasSubstr("another"));
 }
 
+TEST_F(MembershipTest, RecordsOfANewerFairleadAreRefused) {
+  Machine& a = joined("a");
+  auto meta = decode<ClusterMeta>(**world_.store->get(keys::kMeta));
+  ASSERT_TRUE(meta);
+  meta->format = kClusterFormat + 1;
+  ASSERT_TRUE(world_.store->commit({.puts = {{std::string(keys::kMeta), encode(*meta)}}}));
+  const auto refused = a.membership().join();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kUnsupported);
+  EXPECT_THAT(refused.error().text, HasSubstr("upgrade Fairlead on this host"));
+}
+
 TEST_F(MembershipTest, AStoreOutOfReachRemovesNobody) {
   Machine& a = joined("a");
   a.shared->is_open = false;
