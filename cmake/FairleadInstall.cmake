@@ -17,6 +17,9 @@ install(PROGRAMS $<TARGET_FILE:fairlead_cni_client> DESTINATION ${FAIRLEAD_CNI_D
 install(FILES README.md CHANGELOG.md LICENSE docs/starting.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")  # where README.md looks for them
 install(DIRECTORY examples/cni DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+foreach(section 1 5 8)
+  install(DIRECTORY ${CMAKE_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} FILES_MATCHING PATTERN "*.${section}")
+endforeach()
 install(FILES packaging/fairleadd.socket DESTINATION ${FAIRLEAD_UNIT_DIR})
 # Whoever manages the host's interfaces leaves Fairlead's alone.
 install(FILES packaging/10-fairlead.network packaging/10-fairlead.link DESTINATION lib/systemd/network)

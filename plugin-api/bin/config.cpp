@@ -189,6 +189,16 @@ Result<Config> parse_config(std::string_view text, Config base) {
   return std::move(config);
 }
 
+std::vector<std::string> config_keys() {
+  std::vector<std::string> keys;
+  for (const json::Field& field : kFile.rows) {
+    keys.emplace_back(field.key);
+    for (const json::Field& inner : field.form.table)
+      keys.push_back(fmt::format("{}.{}", field.key, inner.key));
+  }
+  return keys;
+}
+
 Result<Config> read_config(const std::string& path, Presence presence, Config base) {
   std::ifstream file(path);
   if (!file) {

@@ -59,6 +59,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/log.h"
 #include "base/result.h"
@@ -93,6 +94,9 @@ struct Config {
 
 // Over `base`, pure. kInvalid names the key.
 Result<Config> parse_config(std::string_view text, Config base);
+
+// The keys that it knows: "log_level", "cluster.etcd".
+std::vector<std::string> config_keys();
 
 // Reads the file. A missing one is an error only when `required`.
 enum class Presence { kOptional, kRequired };

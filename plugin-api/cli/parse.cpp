@@ -5,6 +5,7 @@
 #include <array>
 
 #include "network/api/options.h"
+#include "plugin-api/cli/command_text.h"
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/text.h"
 #include "plugin-api/cli/word_hints.h"
@@ -58,16 +59,6 @@ void add_pool_spec(CLI::App& app, Invocation& line) {
   add_flag(app, "--overwrite", line.overwrite, "Also when the device holds something already");
 }
 
-std::vector<std::string> words_of(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    words.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return words;
-}
-
 // `word` is "NAME", "[NAME]", "NAME..." or "[NAME...]". Brackets within a word ("NAME[@SNAPSHOT]")
 // are only shown.
 void add_positional(CLI::App& app, std::string word, Invocation& line) {
@@ -84,7 +75,7 @@ void add_positional(CLI::App& app, std::string word, Invocation& line) {
 }
 
 void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
-  for (const std::string& word : words_of(command.arguments)) add_positional(app, word, line);
+  for (const std::string& word : argument_words(command)) add_positional(app, word, line);
   if (command.takes & kGroup)
     add_text(app, "--group", line.group, "GROUP",
              "Several volumes at one moment: their names with commas, or a label group=GROUP");
@@ -245,9 +236,8 @@ class HelpText : public CLI::Formatter {
 };
 
 std::string known_options(const Command& command) {
-  if (!(command.takes & kOptions)) return "";
-  const auto names =
-      command.takes & kNetworkSpec ? network::option_names() : volume::option_names();
+  const auto names = option_keys(command);
+  if (names.empty()) return "";
   std::string text = "Options for -o (Docker's names of them are taken too):\n ";
   std::size_t column = 0;
   for (const std::string& name : names) {
@@ -443,7 +433,56 @@ void merge_size(Invocation& line) {
     line.options.push_back("size=" + line.size);
 }
 
+std::vector<OptionText> texts_of(const CLI::App& app) {
+  std::vector<OptionText> texts;
+  for (const CLI::Option* option :
+       app.get_options([](const CLI::Option* one) { return one->nonpositional(); })) {
+    OptionText text{.names = {}, .type = {}, .help = option->get_description()};
+    for (const std::string& name : option->get_snames()) text.names.push_back("-" + name);
+    for (const std::string& name : option->get_lnames()) text.names.push_back("--" + name);
+    if (option->get_expected_max() > 0) text.type = option->get_type_name();
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
 }  // namespace
+
+std::vector<OptionText> options_of(const Command& command) {
+  Invocation line;
+  CLI::App app;
+  app.set_help_flag();
+  add_arguments(app, command, line);
+  return texts_of(app);
+}
+
+std::vector<OptionText> global_options() {
+  Invocation line;
+  bool version = false;
+  CLI::App app;
+  add_globals(app, line, version);
+  return texts_of(app);
+}
+
+std::vector<std::string> option_keys(const Command& command) {
+  if (!(command.takes & kOptions)) return {};
+  return command.takes & kNetworkSpec ? network::option_names() : volume::option_names();
+}
+
+std::vector<std::string> argument_words(const Command& command) {
+  std::vector<std::string> words;
+  for (std::string_view text = command.arguments; !text.empty();) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    words.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+std::string full_name(const Command& command) {
+  return fmt::format("fairlead {}{}{}", command.group, command.group.empty() ? "" : " ",
+                     command.name);
+}
 
 std::variant<Invocation, EarlyExit> parse_command_line(const std::vector<std::string>& args) {
   Parser parser;

@@ -257,6 +257,17 @@ class Installed(HostCase):
         for program in ("usr/sbin/fairleadd", "usr/bin/fairlead", "opt/cni/bin/fairlead"):
             self.assertTrue(os.access(self.root / program, os.X_OK))
 
+    def test_the_manual_tells_of_every_program_and_command(self):
+        manual = self.root / "usr/share/man"
+        for wanted in ("man1/fairlead.1", "man1/fairlead-network.1", "man5/fairlead.json.5", "man8/fairleadd.8"):
+            self.assertTrue((manual / wanted).is_file(), wanted)
+        for page in manual.rglob("*.[158]"):
+            said = subprocess.run(["groff", "-man", "-ww", "-Tutf8", page], check=True, capture_output=True, text=True)
+            self.assertEqual("", said.stderr, page)
+        self.assertIn("--plugin-dir", (manual / "man8/fairleadd.8").read_text().replace("\\-", "-"))
+        overview = subprocess.run(["man", "-M", manual, "fairlead-network"], check=True, capture_output=True, text=True)
+        self.assertIn("fairlead network create", overview.stdout)
+
     def test_the_programs_find_each_other(self):
         containers = cni.Containers(self.host)
         network = cni.Network(self.host, cni.fairlead_conflist("shop", "10.70.0.0/24"))
