@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "plugin-api/cli/commands.h"
+#include "plugin-api/cli/complete.h"
 #include "plugin-api/cli/parse.h"
 #include "plugin-api/cli/session.h"
 
@@ -22,6 +23,8 @@ bool nobody_reads(int fd) {
 }  // namespace
 
 int run_cli(const std::vector<std::string>& args, const CliContext& context) {
+  if (!args.empty() && args.front() == kCompleteWord)
+    return complete({args.begin() + 1, args.end()}, context);
   const auto parsed = parse_command_line(args);
   if (const auto* stop = std::get_if<EarlyExit>(&parsed)) {
     (stop->exit_code == kDone ? context.out : context.err) << stop->text;

@@ -252,6 +252,8 @@ class Installed(HostCase):
                        "usr/lib/systemd/system/fairleadd.socket", "usr/share/doc/fairlead/LICENSE",
                        "usr/lib/systemd/network/10-fairlead.network", "usr/lib/systemd/network/10-fairlead.link",
                        "usr/lib/NetworkManager/conf.d/10-fairlead.conf",
+                       "usr/share/bash-completion/completions/fairlead", "usr/share/zsh/vendor-completions/_fairlead",
+                       "usr/share/fish/vendor_completions.d/fairlead.fish",
                        "usr/share/doc/fairlead/starting.md", "usr/share/doc/fairlead/README.md"):
             self.assertIn(wanted, files)
         for program in ("usr/sbin/fairleadd", "usr/bin/fairlead", "opt/cni/bin/fairlead"):
