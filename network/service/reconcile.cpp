@@ -237,26 +237,34 @@ Result<std::set<std::string>> Reconciler::recorded_links() {
   return names;
 }
 
-// Removes links that are a driver's and have no record, because the store was lost or an older
+// Links that are a driver's and have no record, because the store was lost or an older
 // version crashed. The links are listed before the records, and records are committed before links
 // are made, so a link without a record belongs to nobody, unless it has the mark of another store.
 // When there are such links, links without a mark (of containers, and of older versions) may belong
-// to that store as well, and stay.
-void Reconciler::tidy_links(ReconcileReport& report) {
+// to that store as well, and are none.
+Result<std::vector<Reconciler::LeftLink>> Reconciler::left_links() {
   std::vector<std::pair<Driver*, MadeLink>> all;
   for (const auto& [mode, driver] : context_.parts.drivers) {
-    const auto made = driver->list_links();
-    if (!made) return note_failure(report, "links", made.error());
-    for (const MadeLink& link : *made) all.emplace_back(driver.get(), link);
+    TRY(const auto made, driver->list_links());
+    for (const MadeLink& link : made) all.emplace_back(driver.get(), link);
   }
   const bool shared = std::ranges::any_of(
       all, [&](const auto& each) { return context_.ownership.is_foreign(each.second.alias); });
-  const auto recorded = recorded_links();
-  if (!recorded) return note_failure(report, "links", recorded.error());
+  TRY(const auto recorded, recorded_links());
+  std::vector<LeftLink> left;
   for (const auto& [driver, link] : all) {
-    if (recorded->contains(link.name.str())) continue;
+    if (recorded.contains(link.name.str())) continue;
     if (shared && (context_.ownership.is_foreign(link.alias) || !find_mark(link.alias))) continue;
-    if (auto gone = driver->remove_link(link.name); !gone)
+    left.push_back({driver, link.name});
+  }
+  return left;
+}
+
+void Reconciler::tidy_links(ReconcileReport& report) {
+  const auto left = left_links();
+  if (!left) return note_failure(report, "links", left.error());
+  for (const LeftLink& link : *left) {
+    if (auto gone = link.driver->remove_link(link.name); !gone)
       note_failure(report, link.name.str(), gone.error());
     else
       note(report, fmt::format("removed interface {}, which no record names", link.name.str()));

@@ -18,6 +18,7 @@
 #include "network/service/ports.h"
 #include "network/service/removal.h"
 #include "network/service/service_context.h"
+#include "network/service/sorted_status.h"
 #include "network/service/surroundings.h"
 #include "network/service/underlay.h"
 
@@ -46,6 +47,7 @@ class Reconciler : public Mender {
 
   Result<ReconcileReport> reconcile();
   Result<ServiceStatus> status();
+  Result<SortedStatus> sorted_status();
   Result<ReconcileReport> mend(const Damage& damage) override;
   Result<ReconcileReport> look_around() override;
 
@@ -66,10 +68,16 @@ class Reconciler : public Mender {
   void tidy_pools(const std::vector<Network>& networks, ReconcileReport& report);
   void tidy_links(ReconcileReport& report);
   Result<std::set<std::string>> recorded_links();
+  struct LeftLink {
+    Driver* driver = nullptr;
+    IfName name;
+  };
+  Result<std::vector<LeftLink>> left_links();
 
   // status.cpp
   Status look_for_lost_claims(ServiceStatus& status);
-  Status look_for_overlaps(const std::vector<Network>& networks, ServiceStatus& status);
+  Status look_for_left_links(SortedStatus& sorted);
+  Status look_for_overlaps(const std::vector<Network>& networks, SortedStatus& sorted);
   Status look_for_strays(const Network& network, ServiceStatus& status);
   void look_for_missing(const Network& network, ServiceStatus& status);
 

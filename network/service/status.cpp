@@ -97,7 +97,7 @@ Status Reconciler::look_for_lost_claims(ServiceStatus& status) {
 
 // A VPN, a bridge of Docker's or a new network card may come up over a subnet at any time. That is said,
 // and never mended by moving the network: its containers have their addresses.
-Status Reconciler::look_for_overlaps(const std::vector<Network>& networks, ServiceStatus& status) {
+Status Reconciler::look_for_overlaps(const std::vector<Network>& networks, SortedStatus& sorted) {
   if (networks.empty()) return {};
   TRY(const auto host, context_.parts.links.host_routing().host_subnets());
   for (const Network& network : networks) {
@@ -107,14 +107,33 @@ Status Reconciler::look_for_overlaps(const std::vector<Network>& networks, Servi
     TRY(const auto endpoints, context_.records.endpoints(network.id));
     for (const Endpoint& endpoint : endpoints)
       std::ranges::move((*driver)->links_of(endpoint), std::back_inserter(own));
-    for (std::string& problem : overlaps_of(network, own, host))
-      status.problems.push_back(std::move(problem));
+    std::ranges::move(overlaps_of(network, own, host), std::back_inserter(sorted.overlaps));
   }
   return {};
 }
 
+// Links are listed before records. One that is just being removed is looked for once more.
+Status Reconciler::look_for_left_links(SortedStatus& sorted) {
+  TRY(const auto left, left_links());
+  if (left.empty()) return {};
+  TRY(const auto again, left_links());
+  for (const LeftLink& link : left)
+    if (std::ranges::find(again, link.name, &LeftLink::name) != again.end())
+      sorted.left_links.push_back(
+          fmt::format("interface {} belongs to no network and no container that is known; "
+                      "`fairlead reconcile` removes it",
+                      link.name.str()));
+  return {};
+}
+
 Result<ServiceStatus> Reconciler::status() {
-  ServiceStatus status;
+  TRY(auto sorted, sorted_status());
+  return std::move(sorted.status);
+}
+
+Result<SortedStatus> Reconciler::sorted_status() {
+  SortedStatus sorted;
+  ServiceStatus& status = sorted.status;
   TRY(auto networks, context_.records.networks());
   TRY(auto endpoints, context_.records.endpoints(""));
   TRY(auto pools, context_.ipam.list_pools());
@@ -140,7 +159,8 @@ Result<ServiceStatus> Reconciler::status() {
     else
       look_for_missing(network, status);
   }
-  TRY_STATUS(look_for_overlaps(networks, status));
+  TRY_STATUS(look_for_overlaps(networks, sorted));
+  TRY_STATUS(look_for_left_links(sorted));
   TRY(const auto other_owner, context_.ownership.other_owner());
   if (other_owner) status.problems.push_back(context_.ownership.refusal(*other_owner).text);
   if (!networks.empty() && !other_owner) {
@@ -166,7 +186,7 @@ Result<ServiceStatus> Reconciler::status() {
   if (!networks.empty()) {
     auto told = other_firewalls_.told();
     status.notes = std::move(told.notes);
-    status.problems.insert(status.problems.end(), told.problems.begin(), told.problems.end());
+    sorted.foreign = std::move(told.problems);
   }
   std::ranges::move(neighbour_problems(context_.parts.links.host_routing(), endpoints),
                     std::back_inserter(status.problems));
@@ -175,7 +195,7 @@ Result<ServiceStatus> Reconciler::status() {
   TRY(const auto servers, context_.records.name_servers(context_.parts.boot_id));
   for (const NameServer& place : servers.places)
     if (!place.problem.empty())
-      (place.port == 0 ? status.problems : status.notes).push_back(place.problem);
+      (place.port == 0 ? sorted.name_service : status.notes).push_back(place.problem);
   TRY(const auto ways, surroundings_.notes());
   std::ranges::move(ways, std::back_inserter(status.notes));
   TRY(const auto policies, context_.records.policies());
@@ -187,7 +207,14 @@ Result<ServiceStatus> Reconciler::status() {
     status.notes.push_back(
         fmt::format("the nftables table was rendered again {} time{} since the start, at last: {}",
                     rendered.count, rendered.count == 1 ? "" : "s", rendered.last_reason));
-  return status;
+  for (const auto* matter :
+       {&sorted.overlaps, &sorted.left_links, &sorted.foreign, &sorted.name_service})
+    std::ranges::copy(*matter, std::back_inserter(status.problems));
+  return sorted;
+}
+
+Result<SortedStatus> sorted_status(Mender& mender) {
+  return static_cast<Reconciler&>(mender).sorted_status();  // the only one that there is
 }
 
 }  // namespace fairlead::network
