@@ -13,9 +13,11 @@
 #include "base/host.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
+#include "plugin-api/bin/doctor.h"
 #include "plugin-api/bin/version.h"
 #include "plugin-api/bin/volumes.h"
 #include "plugin-api/cli/cli.h"
+#include "plugin-api/cli/program_files.h"
 #include "plugin-api/client/client.h"
 #include "plugin-api/client/daemon_api.h"
 
@@ -33,12 +35,16 @@ std::optional<std::string> said(const std::string& option) {
   return option.empty() ? std::nullopt : std::optional(option);
 }
 
+Result<Config> config_of(const cli::CliSettings& settings) {
+  return load_config({.config = said(settings.config),
+                      .run_dir = said(settings.run_dir),
+                      .state_dir = said(settings.state_dir),
+                      .volume_dir = said(settings.volume_dir)},
+                     &std::getenv);
+}
+
 Result<Paths> paths_of(const cli::CliSettings& settings) {
-  TRY(auto config, load_config({.config = said(settings.config),
-                                .run_dir = said(settings.run_dir),
-                                .state_dir = said(settings.state_dir),
-                                .volume_dir = said(settings.volume_dir)},
-                               &std::getenv));
+  TRY(auto config, config_of(settings));
   config.paths.run_hooks = !settings.no_hooks;
   // whoever may run this is root
   config.paths.device_roots = {"/"};
@@ -46,13 +52,17 @@ Result<Paths> paths_of(const cli::CliSettings& settings) {
   return std::move(config.paths);
 }
 
-Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
-  TRY(const auto paths, paths_of(settings));
+Result<std::shared_ptr<Core>> open_shared_core(const Paths& paths) {
   TRY(auto opened, open_core(paths, CoreMode::kOneShot, kMakeVolumes));
-  const std::shared_ptr<Core> core(opened.release(), [](Core* last) {
+  return std::shared_ptr<Core>(opened.release(), [](Core* last) {
     last->finish();
     delete last;
   });
+}
+
+Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
+  TRY(const auto paths, paths_of(settings));
+  TRY(const auto core, open_shared_core(paths));
   return cli::CliServices{{core, &core->networks()},        {core, &core->volumes()},
                           {core, &core->volume_pools()},    {core, &core->volume_archives()},
                           {core, &core->volume_jobs()},     {core, &core->volume_groups()},
@@ -153,6 +163,29 @@ cli::PodmanPlugin find_podman_plugin() {
   return found;
 }
 
+// A daemon that hangs is found out about soon.
+constexpr std::chrono::seconds kDoctorPatience{3};
+
+std::unique_ptr<doctor::Doctor> open_doctor(const cli::CliSettings& settings) {
+  const auto cni = find_cni_plugin();
+  const auto podman = find_podman_plugin();
+  const auto ask = [settings](const std::string& path) -> Result<json::Json> {
+    TRY(const auto paths, paths_of(settings));
+    client::ClientOptions options = options_of(paths);
+    options.timeout = kDoctorPatience;
+    return client::DaemonApi(paths.api_socket(), options).get(path);
+  };
+  return make_doctor({.config = config_of(settings),
+                      .core = [settings](const Config&) -> Result<std::shared_ptr<Core>> {
+                        TRY(const auto paths, paths_of(settings));
+                        return open_shared_core(paths);
+                      },
+                      .ask_daemon = ask,
+                      .cni = {.program = cni.program, .local = cni.local, .folders = kCniFolders},
+                      .podman = {.program = podman.program, .folders = kNetavarkFolders},
+                      .install = cli::install_program});
+}
+
 int run(const std::vector<std::string>& args) {
   ::umask(022);                   // no folder is open to more than it says, whoever started us
   std::signal(SIGPIPE, SIG_IGN);  // writing to a closed pipe fails and is reported as a failure
@@ -174,6 +207,7 @@ int run(const std::vector<std::string>& args) {
                                 .ask_daemon = ask_daemon,
                                 .follow_daemon = follow_daemon,
                                 .daemon_networks = daemon_networks,
+                                .doctor = open_doctor,
                                 .cni = find_cni_plugin(),
                                 .podman = find_podman_plugin()};
   return cli::run_cli(args, context);

@@ -31,6 +31,7 @@
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
 #include "plugin-api/bin/docker_names.h"
+#include "plugin-api/bin/doctor.h"
 #include "plugin-api/bin/instance.h"
 #include "plugin-api/bin/name_service.h"
 #include "plugin-api/bin/netavark_host.h"
@@ -241,8 +242,18 @@ http::Response misdirected(const Error& error) {
           .headers = {}};
 }
 
+// In this process, over the core that it has open.
+std::unique_ptr<doctor::Doctor> make_own_doctor(const Config& config, Core& core) {
+  return make_doctor({.config = config,
+                      .core = [&core](const Config&) -> Result<std::shared_ptr<Core>> {
+                        return std::shared_ptr<Core>(std::shared_ptr<Core>(), &core);
+                      },
+                      .cni = {.folders = kCniFolders},
+                      .podman = {.folders = kNetavarkFolders}});
+}
+
 // What answers at the API's socket. Everything borrowed must outlive the result.
-http::Handler make_api_handler(const Config& config, Core& core) {
+http::Handler make_api_handler(const Config& config, Core& core, doctor::Doctor& doctor) {
   const auto native = native::make_native_handler({.networks = core.networks(),
                                                    .volumes = core.volumes(),
                                                    .pools = core.volume_pools(),
@@ -251,7 +262,8 @@ http::Handler make_api_handler(const Config& config, Core& core) {
                                                    .cluster = core.cluster(),
                                                    .open_netns = kernel::open_netns,
                                                    .changes = &core.changes(),
-                                                   .version = std::string(kVersion)});
+                                                   .version = std::string(kVersion),
+                                                   .doctor = &doctor});
   return [instance = Instance(config), native, &core,
           opener = netns_opener()](const http::Request& request) {
     const Status meant =
@@ -448,7 +460,8 @@ Status serve(const Flags& flags, const Config& config) {
   const auto names = watch_docker_names(config.docker_socket, core->names());
   const http::Handler docker =
       waking(docker::make_docker_handler(core->networks(), core->pools(), core->volumes()), names);
-  const http::Handler api = make_api_handler(config, *core);
+  const auto doctor = make_own_doctor(config, *core);
+  const http::Handler api = make_api_handler(config, *core, *doctor);
   // The sockets exist before the start-up work is done, so that requests wait in the backlog and
   // are not refused.
   TRY(auto listeners, Listeners(config, docker, api).open());

@@ -11,6 +11,7 @@
 #include "base/json/json.h"
 #include "base/result.h"
 #include "network/api/service.h"
+#include "plugin-api/doctor/doctor.h"
 #include "volume/api/groups.h"
 #include "volume/api/service.h"
 
@@ -83,6 +84,8 @@ struct CliContext {
   // The networks through fairleadd, for what only it can do.
   std::function<Result<std::shared_ptr<network::NetworkService>>(const CliSettings&)>
       daemon_networks;
+  // Looks at the host; needs neither the daemon nor a database that can be opened.
+  std::function<std::unique_ptr<doctor::Doctor>(const CliSettings&)> doctor = {};
   CniPlugin cni = {};
   PodmanPlugin podman = {};
 };

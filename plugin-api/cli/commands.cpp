@@ -288,6 +288,11 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead events --since 10m --until now\n"
      "fairlead events --since 4711 --json",
      show_events},
+    {"", "doctor", "", "Look for what is wrong with this host, say why it matters, and mend it",
+     "[CHECK...]", kDoctor,
+     "sudo fairlead doctor\nsudo fairlead doctor --fix\nfairlead doctor --list\n"
+     "sudo fairlead doctor disk-space volumes --json",
+     run_doctor},
     {"", "status", "", "Show counts, problems and what was done about other firewalls", "",
      kNothing, "fairlead status\nfairlead status --json", show_status},
     {"", "reconcile", "", "Make the kernel follow what is stored, now", "", kNothing,

@@ -51,6 +51,7 @@ enum Takes : std::uint64_t {
   kPruneBackups = 1ULL << 36,  // --dry-run, -f: also while an index cannot be read
   kBackupsOf = 1ULL << 37,     // --volume NAME
   kRepairBackup = 1ULL << 38,  // --repair, of backup verify
+  kDoctor = 1ULL << 40,        // --fix, --list
   kLeavesOut = 1ULL << 39,     // no option: may end with the exit code of what is incomplete
 };
 
@@ -141,6 +142,7 @@ int cni_uninstall(Session& session);
 int podman_install(Session& session);
 int podman_uninstall(Session& session);
 int show_events(Session& session);
+int run_doctor(Session& session);
 int show_status(Session& session);
 int run_reconcile(Session& session);
 int show_version(Session& session);

@@ -43,10 +43,11 @@ struct Invocation {
   bool recursive = false, long_form = false;  // of ls-files
   std::string group, prefix, suffix;          // of several volumes
 
-  std::string since, until, kinds;  // of events
-  std::string folder;               // of cni and podman install
-  bool drop_in = false;             // of podman install
-  bool take_back = false;           // the same
+  std::string since, until, kinds;        // of events
+  std::string folder;                     // of cni and podman install
+  bool fix = false, list_checks = false;  // of doctor
+  bool drop_in = false;                   // of podman install
+  bool take_back = false;                 // the same
 
   // network create
   std::vector<std::string> subnets, ranges, gateways, aux_addresses, reservations;

@@ -150,6 +150,10 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
     add_flag(app, "-f,--force", line.force, "Do not ask, and remove also what is alive");
   if (command.takes & kPoolFilter)
     add_text(app, "--pool", line.pool, "POOL", "Only those in this pool");
+  if (command.takes & kDoctor) {
+    add_flag(app, "--fix", line.fix, "Mend what can be mended without any risk, and look again");
+    add_flag(app, "--list", line.list_checks, "Show the checks, and make none");
+  }
   if (command.takes & kFolder)
     add_text(app, "--dir", line.folder, "DIR",
              "This folder; default: of /opt/cni/bin and /usr/lib/cni those that exist");
@@ -255,6 +259,11 @@ std::string footer_of(const Command& command) {
     footer += fmt::format(
         "\n\nThe exit code is {} when something could not be kept; it is named on stderr.",
         kIncomplete);
+  if (command.takes & kDoctor)
+    footer +=
+        "\n\nThe exit code is 0 when all is well, 1 with warnings, 2 with problems (and for a "
+        "wrong "
+        "option),\nand 3 when something could not be looked at.";
   return footer + "\n\nGlobal options: fairlead --help";
 }
 

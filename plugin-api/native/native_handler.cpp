@@ -95,6 +95,7 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"GET", "/v1/hosts", Body::kNone, "", list_hosts, Work::kWaiting},
     {"DELETE", "/v1/hosts/{host}", Body::kNone, "force", delete_host, Work::kWaiting},
     {"GET", "/v1/events", Body::kNone, "since,until,kind", follow_events},
+    {"GET", "/v1/doctor", Body::kNone, "", get_doctor, Work::kWaiting},
     {"GET", "/v1/status", Body::kNone, "", get_status, Work::kVolume},
     {"GET", "/v1/version", Body::kNone, "", get_version},
     {"POST", "/v1/reconcile", Body::kNone, "", reconcile, Work::kLong},
@@ -285,7 +286,7 @@ http::Response dispatch(const Core& core, const http::Request& request) {
       "there is no such path; the API begins at /v1/networks, /v1/endpoints, /v1/ports, "
       "/v1/policies, /v1/volumes, /v1/snapshots, /v1/snapshot-groups, /v1/trash, /v1/volume-pools, "
       "/v1/jobs, /v1/cluster, /v1/hosts, "
-      "/v1/events, /v1/status, "
+      "/v1/events, /v1/doctor, /v1/status, "
       "/v1/version and /v1/reconcile"));
 }
 

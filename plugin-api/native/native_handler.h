@@ -12,6 +12,7 @@
 #include "base/unique_fd.h"
 #include "network/api/cluster.h"
 #include "network/api/service.h"
+#include "plugin-api/doctor/doctor.h"
 #include "plugin-api/http/message.h"
 #include "volume/api/groups.h"
 #include "volume/api/service.h"
@@ -32,6 +33,7 @@ struct Services {
   NetnsOpener open_netns;
   ChangeFeed* changes = nullptr;  // nullptr: nobody can follow what happens
   std::string version;
+  doctor::Doctor* doctor = nullptr;  // nullptr: nobody looks
   // How long a verb that copies or reads a whole volume may keep its client waiting. After that it
   // is stopped, and the response names the command to use instead.
   std::chrono::milliseconds request_deadline = std::chrono::seconds(30);

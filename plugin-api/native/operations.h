@@ -111,6 +111,7 @@ Result<Answer> release_cluster(const Core& core, const Call& call);
 Result<Answer> list_hosts(const Core& core, const Call& call);
 Result<Answer> delete_host(const Core& core, const Call& call);
 
+Result<Answer> get_doctor(const Core& core, const Call& call);
 Result<Answer> get_status(const Core& core, const Call& call);
 Result<Answer> get_version(const Core& core, const Call& call);
 Result<Answer> reconcile(const Core& core, const Call& call);

@@ -59,6 +59,8 @@ const std::vector<Layer>& layers() {
       {"volume/backends", {"volume/api", "volume/kernel", "base", "base/json"}},
       {"volume/service", {"volume/api", "volume/kernel", "base", "base/state", "base/json"}},
       {"plugin-api/http", {"base"}},
+      // Facts of the host and what follows from them; what the core and the kernel know is given.
+      {"plugin-api/doctor", {"network/api", "volume/api", "base"}},
       {"plugin-api/docker", protocol},
       // What dockerd itself is asked, over its API.
       {"plugin-api/engine", {"network/api", "base", "base/json", "base/http_client"}},
@@ -68,7 +70,9 @@ const std::vector<Layer>& layers() {
       // Thin clients are made without the C library.
       {"plugin-api/thin", {}},
       {"plugin-api/netavark", protocol},
-      {"plugin-api/native", protocol},
+      {"plugin-api/native",
+       {"network/api", "volume/api", "base", "base/json", "plugin-api/http",
+        "plugin-api/doctor/doctor.h", "plugin-api/doctor/finding.h"}},
       // It reads and writes what the API does, by the same codec.
       {"plugin-api/client",
        {"network/api", "volume/api", "base", "base/json", "base/http_client",
@@ -76,7 +80,8 @@ const std::vector<Layer>& layers() {
       // What the command line prints as JSON is what the API answers, and both refuse the same.
       {"plugin-api/cli",
        {"network/api", "volume/api", "base", "base/json", "plugin-api/native/codec.h",
-        "plugin-api/native/docker_objects.h"}},
+        "plugin-api/native/docker_objects.h", "plugin-api/native/codec_doctor.h",
+        "plugin-api/doctor/checks.h", "plugin-api/doctor/doctor.h"}},
       {"plugin-api/bin", {"base", "network", "volume", "plugin-api"}},
   };
   return table;

@@ -52,6 +52,7 @@ SECONDS = {
     "test_docker_lifecycle.Containers": 17, "test_loopback.Loopback": 16, "test_docker_volume.FairleadsVolumes": 16,
     "test_cni_crash.CrashWithAnotherIpamPluginWithoutABridge": 16, "test_volume_depth.OfImages": 15,
     "test_podman_netavark.DropInWithoutADaemon": 15, "test_loopback.AlteredTable": 15, "test_docker_names.DockerNames": 15,
+    "test_doctor.WithTheDaemon": 15, "test_doctor.WithoutTheDaemon": 14,
     "test_connections.Connections": 15, "test_cni_crash.CrashOfTheDaemon": 15, "test_policy.Egress": 14,
     "test_docker_lifecycle.GatewayPriority": 14, "test_docker_lifecycle.DockerdKilled": 14, "test_join.Docker20": 13,
     "test_docker_ports.Conflicts": 13, "test_docker_lifecycle.FairleaddKilled": 13,

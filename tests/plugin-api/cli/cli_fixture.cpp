@@ -4,6 +4,28 @@
 
 namespace fairlead::testing {
 
+namespace {
+
+class FakeDoctor : public doctor::Doctor {
+ public:
+  FakeDoctor(doctor::Diagnosis found, doctor::Diagnosis mended)
+      : found_(std::move(found)), mended_(std::move(mended)) {}
+  doctor::Diagnosis examine(std::span<const std::string> ids) override {
+    doctor::Diagnosis diagnosis = found_;
+    if (!ids.empty()) diagnosis.checks.assign(ids.begin(), ids.end());
+    return diagnosis;
+  }
+  doctor::Diagnosis mend(const doctor::Diagnosis& found, std::span<const std::string>) override {
+    EXPECT_EQ(found, found_);
+    return mended_;
+  }
+
+ private:
+  doctor::Diagnosis found_, mended_;
+};
+
+}  // namespace
+
 CliTest::CliTest()
     : networks_(std::make_shared<::testing::NiceMock<MockNetworkService>>()),
       daemon_networks_(std::make_shared<::testing::NiceMock<MockNetworkService>>()),
@@ -68,6 +90,9 @@ Outcome CliTest::run(const std::string& line, const std::vector<std::string>& mo
       },
       .daemon_networks = [this](const cli::CliSettings&)
           -> Result<std::shared_ptr<network::NetworkService>> { return daemon_networks_; },
+      .doctor = [this](const cli::CliSettings&) -> std::unique_ptr<doctor::Doctor> {
+        return std::make_unique<FakeDoctor>(found_, mended_);
+      },
       .cni = cni_,
       .podman = podman_};
   const int exit_code = cli::run_cli(words, context);

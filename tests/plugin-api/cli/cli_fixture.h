@@ -47,6 +47,7 @@ class CliTest : public ::testing::Test {
   unsigned width_ = 0, uid_ = 0;
   int opened_ = 0;
   cli::CliSettings settings_;
+  doctor::Diagnosis found_, mended_;  // what the doctor finds, and after --fix
   cli::CniPlugin cni_;
   cli::PodmanPlugin podman_;
   std::optional<Error> broken_;   // the core cannot be opened

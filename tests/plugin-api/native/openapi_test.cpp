@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "plugin-api/native/codec_doctor.h"
 #include "plugin-api/native/forms.h"
 #include "tests/plugin-api/native/api_fixture.h"
 #include "tests/plugin-api/native/schema_validator.h"
@@ -70,7 +71,8 @@ std::map<std::string, std::vector<json::Field>> fields_by_schema() {
   for (const auto& tables :
        {native::network_tables(), native::lease_tables(), native::endpoint_tables(),
         native::policy_tables(), native::volume_tables(), native::snapshot_tables(),
-        native::storage_tables(), native::cluster_tables(), native::event_tables()})
+        native::storage_tables(), native::cluster_tables(), native::event_tables(),
+        native::doctor_tables()})
     for (const auto& [schema, table] : tables)
       fields[std::string(schema)].insert(fields[std::string(schema)].end(), table.begin(),
                                          table.end());
@@ -217,9 +219,26 @@ const std::vector<Exchange> kExchanges{
     {"GET", "/v1/hosts", "/v1/hosts", ""},
     {"DELETE", "/v1/hosts/{host}", "/v1/hosts/node3", ""},
     {"GET", "/v1/events", "/v1/events?since=40&until=now", ""},
+    {"GET", "/v1/doctor", "/v1/doctor", ""},
     {"GET", "/v1/status", "/v1/status", ""},
     {"GET", "/v1/version", "/v1/version", ""},
     {"POST", "/v1/reconcile", "/v1/reconcile", ""},
+};
+
+class FoundDoctor : public doctor::Doctor {
+ public:
+  doctor::Diagnosis examine(std::span<const std::string>) override {
+    return {.checks = {"mtu", "etcd"},
+            .findings = {{.id = "mtu",
+                          .severity = doctor::Severity::kWarning,
+                          .wrong = "It is too large.",
+                          .why = "It does not fit.",
+                          .mend = "Make it smaller."}},
+            .unseen = {"etcd: it does not answer"}};
+  }
+  doctor::Diagnosis mend(const doctor::Diagnosis& found, std::span<const std::string>) override {
+    return found;
+  }
 };
 
 class OpenApiAnswers : public ApiTest {
@@ -250,6 +269,7 @@ class OpenApiAnswers : public ApiTest {
             .problems = {"a does not answer"}}));
     auto parts = services();
     parts.cluster = &control_;
+    parts.doctor = &doctor_;
     handler_ = native::make_native_handler(parts);
     network::Network dockers = plain_network();
     dockers.runtimes = {{dockers.id, "blog_default", "blog"}};
@@ -364,6 +384,7 @@ class OpenApiAnswers : public ApiTest {
   }
 
   ::testing::NiceMock<MockControl> control_;
+  FoundDoctor doctor_;
   SchemaValidator validator_{openapi()};
 };
 
