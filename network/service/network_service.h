@@ -10,6 +10,7 @@
 #include "base/state/store.h"
 #include "network/api/cluster.h"
 #include "network/api/driver.h"
+#include "network/api/explain.h"
 #include "network/api/names.h"
 #include "network/api/service.h"
 #include "network/api/store_mark.h"
@@ -63,6 +64,7 @@ class CoreNetworkService {
   virtual PoolService& pools() = 0;
   virtual NameService& names() = 0;
   virtual Mender& mender() = 0;
+  virtual Explainer& explainer() = 0;
   virtual cluster::UnderlayGuard& underlay() = 0;
   // To be called before the host's forwarding of the family is switched on, with the lock of a
   // network (DriverParts::before_forwarding).

@@ -2,6 +2,7 @@
 #include "network/service/addresses.h"
 #include "network/service/collector.h"
 #include "network/service/endpoints.h"
+#include "network/service/explainer.h"
 #include "network/service/forwarding.h"
 #include "network/service/leases.h"
 #include "network/service/names.h"
@@ -40,6 +41,7 @@ struct Groups {
   Pools pools{context, addresses, removal, collector};
   Reconciler reconciler{
       context, {addresses, removal, collector, ports, underlay, other_firewalls, surroundings}};
+  ServiceExplainer explainer{context, other_firewalls};
 };
 
 class Service : public NetworkService {
@@ -193,6 +195,7 @@ class Core : public CoreNetworkService {
   PoolService& pools() override { return groups_.pools; }
   NameService& names() override { return groups_.names; }
   Mender& mender() override { return groups_.reconciler; }
+  Explainer& explainer() override { return groups_.explainer; }
   cluster::UnderlayGuard& underlay() override { return groups_.underlay; }
   Status before_forwarding(Family family) override {
     return hold_strangers(groups_.context, family);

@@ -71,6 +71,7 @@ class WiredCore : public Core {
   network::PoolService& pools() override { return networks_->pools(); }
   network::NameService& names() override { return networks_->names(); }
   network::Mender& mender() override { return networks_->mender(); }
+  network::Explainer& explainer() override { return networks_->explainer(); }
   ChangeFeed& changes() override {
     std::call_once(changes_made_, [this] {
       changes_ = state::make_change_feed(

@@ -10,6 +10,7 @@
 #include "base/state/store.h"
 #include "base/state/store_changes.h"
 #include "network/agent/agent.h"
+#include "network/api/explain.h"
 #include "network/api/names.h"
 #include "network/api/service.h"
 #include "network/service/mender.h"
@@ -65,6 +66,7 @@ class Core {
   virtual network::PoolService& pools() = 0;
   virtual network::NameService& names() = 0;
   virtual network::Mender& mender() = 0;
+  virtual network::Explainer& explainer() = 0;
   virtual ChangeFeed& changes() = 0;  // of networks and volumes
   virtual volume::VolumeService& volumes() = 0;
   virtual volume::VolumePools& volume_pools() = 0;

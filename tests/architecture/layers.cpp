@@ -47,12 +47,14 @@ const std::vector<Layer>& layers() {
       {"network/agent",
        {"network/api", "network/cluster", "network/kernel/tunnels/vxlan.h",
         "network/kernel/tunnels/wireguard.h", "network/ipam", "base", "base/state"}},
+      // What rules do with packets, as the kernel lists them.
+      {"network/explain", {"network/api", "base", "base/json"}},
       {"network/nat", {"network/api", "network/kernel/firewall/firewall.h", "base"}},
       {"network/drivers", {"network/api", "network/kernel", "base"}},
       {"network/dns", {"network/api", "network/kernel", "base"}},
       {"network/service",
-       {"network/api", "network/kernel", "network/ipam", "network/nat", "base", "base/state",
-        "base/json"}},
+       {"network/api", "network/kernel", "network/ipam", "network/nat", "network/explain", "base",
+        "base/state", "base/json"}},
       {"volume/api", {"base"}},
       {"volume/kernel", {"base"}},
       // volume.json beside the data lets a lost database be made anew.
@@ -80,8 +82,9 @@ const std::vector<Layer>& layers() {
       // What the command line prints as JSON is what the API answers, and both refuse the same.
       {"plugin-api/cli",
        {"network/api", "volume/api", "base", "base/json", "plugin-api/native/codec.h",
-        "plugin-api/native/docker_objects.h", "plugin-api/native/codec_doctor.h",
-        "plugin-api/doctor/checks.h", "plugin-api/doctor/doctor.h"}},
+         "plugin-api/native/codec_explain.h", "plugin-api/native/docker_objects.h",
+         "plugin-api/native/codec_doctor.h", "plugin-api/doctor/checks.h",
+         "plugin-api/doctor/doctor.h"}},
       {"plugin-api/bin", {"base", "network", "volume", "plugin-api"}},
   };
   return table;

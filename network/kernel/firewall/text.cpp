@@ -20,6 +20,7 @@ struct Library {
   decltype(&nft_ctx_get_output_buffer) output = nullptr;
   decltype(&nft_ctx_get_error_buffer) error = nullptr;
   decltype(&nft_run_cmd_from_buffer) run = nullptr;
+  decltype(&nft_ctx_output_set_flags) set_flags = nullptr;
   std::string problem;
 };
 
@@ -45,6 +46,7 @@ Library load() {
   find(handle, "nft_ctx_get_output_buffer", library.output, library.problem);
   find(handle, "nft_ctx_get_error_buffer", library.error, library.problem);
   find(handle, "nft_run_cmd_from_buffer", library.run, library.problem);
+  find(handle, "nft_ctx_output_set_flags", library.set_flags, library.problem);
   return library;
 }
 
@@ -87,6 +89,13 @@ Result<std::string> NftText::run(std::string_view text) {
   const std::string complaint = nft.error(context_.get());
   if (status != 0) return fail(Code::kInvalid, "{}", first_complaint(complaint));
   return printed;
+}
+
+void NftText::print_as(Form form) {
+  unsigned flags = 0;
+  if (form == Form::kHandles) flags = NFT_CTX_OUTPUT_HANDLE;
+  if (form == Form::kJson) flags = NFT_CTX_OUTPUT_JSON;
+  library().set_flags(context_.get(), flags);
 }
 
 }  // namespace fairlead::kernel

@@ -22,6 +22,14 @@ class NftText {
   // nft's complaint) when nft or the kernel refuses it.
   Result<std::string> run(std::string_view text);
 
+  enum class Form {
+    kText,
+    kHandles,  // text with the handles of rules
+    kJson,     // libnftables-json(5)
+  };
+  // How run() prints from now on.
+  void print_as(Form form);
+
  private:
   struct Free {
     void operator()(nft_ctx* context) const;
