@@ -66,7 +66,8 @@ Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
   return cli::CliServices{{core, &core->networks()},        {core, &core->volumes()},
                           {core, &core->volume_pools()},    {core, &core->volume_archives()},
                           {core, &core->volume_jobs()},     {core, &core->volume_groups()},
-                          [core] { return core->claim(); }, {core, &core->volume_content()}};
+                          [core] { return core->claim(); }, {core, &core->volume_content()},
+                          {core, &core->explainer()}};
 }
 
 // Longer than any verb of the cluster waits for etcd.

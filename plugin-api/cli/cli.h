@@ -15,6 +15,10 @@
 #include "volume/api/groups.h"
 #include "volume/api/service.h"
 
+namespace fairlead::network {
+class Explainer;
+}
+
 namespace fairlead::cli {
 
 // The values of the global options; an empty path means the one in the configuration.
@@ -34,6 +38,7 @@ struct CliServices {
   // belongs to another store. Empty: nothing does.
   std::function<Status()> claim_networks = {};
   std::shared_ptr<volume::VolumeContent> content = {};
+  std::shared_ptr<network::Explainer> explainer = {};
 };
 
 // Fairlead's CNI plugin as this program finds it, and where runtimes look for plugins.

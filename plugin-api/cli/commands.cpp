@@ -293,6 +293,19 @@ constexpr auto kCommands = std::to_array<Command>({
      "sudo fairlead doctor\nsudo fairlead doctor --fix\nfairlead doctor --list\n"
      "sudo fairlead doctor disk-space volumes --json",
      run_doctor},
+    {"", "explain", "", "Say whether a packet from A reaches B, and what decides it", "A B [PORT]",
+     kExplain,
+     "fairlead explain web db 5432\n"
+     "fairlead explain shop/web outside 443/tcp\n"
+     "fairlead explain outside web 80\n"
+     "fairlead explain -6 web host 53/udp\n"
+     "fairlead explain --trace web db 5432",
+     explain_way},
+    {"", "graph", "", "Draw networks, containers, ports and names", "[NETWORK...]", kGraph,
+     "fairlead graph > networks.svg\n"
+     "fairlead graph --format mermaid shop backend\n"
+     "fairlead graph --format dot | dot -Tpdf > networks.pdf",
+     show_graph},
     {"", "status", "", "Show counts, problems and what was done about other firewalls", "",
      kNothing, "fairlead status\nfairlead status --json", show_status},
     {"", "reconcile", "", "Make the kernel follow what is stored, now", "", kNothing,

@@ -52,6 +52,8 @@ enum Takes : std::uint64_t {
   kBackupsOf = 1ULL << 37,     // --volume NAME
   kRepairBackup = 1ULL << 38,  // --repair, of backup verify
   kDoctor = 1ULL << 40,        // --fix, --list
+  kExplain = 1ULL << 42,       // -4, -6, --trace, --wait
+  kGraph = 1ULL << 43,         // --format svg|dot|mermaid
   kLeavesOut = 1ULL << 39,     // no option: may end with the exit code of what is incomplete
 };
 
@@ -89,6 +91,8 @@ int endpoint_remove(Session& session);
 int port_list(Session& session);
 int port_publish(Session& session);
 int port_unpublish(Session& session);
+int explain_way(Session& session);
+int show_graph(Session& session);
 int policy_allow(Session& session);
 int policy_deny(Session& session);
 int policy_list(Session& session);

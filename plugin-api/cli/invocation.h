@@ -49,6 +49,10 @@ struct Invocation {
   bool drop_in = false;                   // of podman install
   bool take_back = false;                 // the same
 
+  bool only_v4 = false, only_v6 = false, trace = false;  // of explain
+  std::string wait;                                      // of its trace
+  std::string picture;                                   // of graph: its format
+
   // network create
   std::vector<std::string> subnets, ranges, gateways, aux_addresses, reservations;
   std::string mode, file;

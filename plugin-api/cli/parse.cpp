@@ -172,6 +172,16 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
     add_text(app, "--kind", line.kinds, "KIND,...",
              "Only these: network, endpoint, port, volume, snapshot");
   }
+  if (command.takes & kExplain) {
+    add_flag(app, "-4", line.only_v4, "IPv4 only");
+    add_flag(app, "-6", line.only_v6, "IPv6 only");
+    add_flag(app, "--trace", line.trace,
+             "Send a real packet, or wait for one from outside, and show the rules that it passes");
+    add_text(app, "--wait", line.wait, "SECONDS",
+             "How long to wait for a packet from outside; default: 30");
+  }
+  if (command.takes & kGraph)
+    add_text(app, "--format", line.picture, "FORMAT", "svg, dot or mermaid; default: svg");
   if (command.takes & kNoTrunc)
     add_flag(app, "--no-trunc", line.no_trunc, "Do not shorten anything");
   if (command.takes & kFilter)
