@@ -19,6 +19,11 @@ std::string one_line(std::string_view value) {
 
 bool has_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
+void append_headers(std::string& text, const Response& response) {
+  for (const auto& [name, value] : response.headers)
+    fmt::format_to(std::back_inserter(text), "{}: {}\r\n", one_line(name), one_line(value));
+}
+
 struct Phrase {
   int status;
   std::string_view text;
@@ -32,6 +37,7 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {204, "No Content"},
     {304, "Not Modified"},
     {400, "Bad Request"},
+    {401, "Unauthorized"},
     {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
@@ -62,8 +68,7 @@ std::string to_text(const Response& response, Connection connection, Body body) 
   if (has_body(response.status))
     fmt::format_to(out, "Content-Type: {}\r\nContent-Length: {}\r\n",
                    one_line(response.content_type), response.body.size());
-  for (const auto& [name, value] : response.headers)
-    fmt::format_to(out, "{}: {}\r\n", one_line(name), one_line(value));
+  append_headers(text, response);
   if (connection == Connection::kClose) text += "Connection: close\r\n";
   text += "\r\n";
   if (body == Body::kSend && has_body(response.status)) text += response.body;
@@ -71,10 +76,11 @@ std::string to_text(const Response& response, Connection connection, Body body) 
 }
 
 std::string stream_header(const Response& response) {
-  return fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\nConnection: "
-      "close\r\n\r\n",
-      response.status, reason_phrase(response.status), one_line(response.content_type));
+  std::string text =
+      fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\n",
+                  response.status, reason_phrase(response.status), one_line(response.content_type));
+  append_headers(text, response);
+  return text + "Connection: close\r\n\r\n";
 }
 
 std::string chunk(std::string_view bytes) {

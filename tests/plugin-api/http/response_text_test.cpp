@@ -43,5 +43,15 @@ TEST(ResponseText, LetsNoHeaderValueAddAHeader) {
 
 TEST(ResponseText, NamesAnUnknownStatus) { EXPECT_EQ(reason_phrase(299), "Unknown"); }
 
+TEST(StreamHeader, HasTheHeadersOfTheResponseToo) {
+  Response response;
+  response.content_type = "application/x-ndjson";
+  response.headers["Cache-Control"] = "no-store\r\nX: y";
+  EXPECT_EQ(
+      stream_header(response),
+      "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n"
+      "Cache-Control: no-store  X: y\r\nConnection: close\r\n\r\n");
+}
+
 }  // namespace
 }  // namespace fairlead::http
