@@ -130,10 +130,28 @@ Result<double> read_ratio(const Slot& slot) {
   return fail(slot.located({Code::kInvalid, 0, "must be 0 to 1000"}));
 }
 
+// "" takes back what the configuration says.
+Result<std::optional<IpPort>> parse_place(std::string_view text) {
+  if (text.empty()) return std::optional<IpPort>();
+  return IpPort::parse(text).map([](const IpPort& place) { return std::optional(place); });
+}
+
+// What is sent to the page and from it is not encrypted.
+Status check_ui(const UiConfig& ui) {
+  if (!ui.place || ui.anywhere || ui.place->address.is_loopback()) return {};
+  return fail(
+      Code::kInvalid,
+      "the page at {}: whoever is on the way would see what it shows and the token that opens "
+      "it. Use a loopback address, as in 127.0.0.1:{} (from elsewhere: ssh -L), or say "
+      "\"ui_anywhere\": true in the configuration",
+      ui.place->to_string(), ui.place->port);
+}
+
 // A configuration, and its words as they are written: an empty one leaves what was there.
 struct File {
   Config config;
   std::string log_level, log_format, foreign_firewalls;
+  std::optional<std::string> ui;
 };
 constexpr auto kFile = fields(
     defaulted<&File::config, &Config::paths, &Paths::run_dir>("run_dir", kFolder),
@@ -157,6 +175,8 @@ constexpr auto kFile = fields(
                                                      json::text<&parse_docker_socket>()),
     defaulted<&File::log_level>("log_level"), defaulted<&File::log_format>("log_format"),
     defaulted<&File::config, &Config::reconcile_seconds>("reconcile_seconds", Range{1, 86400}),
+    defaulted<&File::ui>("ui"), defaulted<&File::config, &Config::ui, &UiConfig::write>("ui_write"),
+    defaulted<&File::config, &Config::ui, &UiConfig::anywhere>("ui_anywhere"),
     defaulted<&File::config, &Config::cluster>("cluster", object(kCluster, check_cluster)));
 
 // `source`: the variable or the flag.
@@ -173,7 +193,11 @@ Status set_folder(std::string_view source, const std::optional<std::string>& pat
 
 Result<Config> parse_config(std::string_view text, Config base) {
   TRY(const auto json, json::parse(text));
-  File file{.config = std::move(base), .log_level = {}, .log_format = {}, .foreign_firewalls = {}};
+  File file{.config = std::move(base),
+            .log_level = {},
+            .log_format = {},
+            .foreign_firewalls = {},
+            .ui = {}};
   TRY_STATUS(json::read_into(Slot(json, {.refuse_unknown = true}), kFile, file));
   Config& config = file.config;
   if (!file.log_level.empty()) {
@@ -181,6 +205,11 @@ Result<Config> parse_config(std::string_view text, Config base) {
   }
   if (!file.log_format.empty()) {
     TRY(config.log_format, choose("field log_format", file.log_format, kFormats));
+  }
+  if (file.ui) {
+    auto place = parse_place(*file.ui);
+    if (!place) return fail(with_context(place.error(), "field ui"));
+    config.ui.place = *place;
   }
   if (!file.foreign_firewalls.empty()) {
     TRY(config.paths.open_foreign_firewalls,
@@ -219,6 +248,12 @@ Status apply_flags(const Flags& flags, Config& config) {
   TRY_STATUS(set_folder("--state-dir", flags.state_dir, config.paths.state_dir));
   TRY_STATUS(set_folder("--volume-dir", flags.volume_dir, config.paths.volume_dir));
   TRY_STATUS(set_folder("--plugin-dir", flags.plugin_dir, config.paths.plugin_dir));
+  if (flags.ui) {
+    auto place = parse_place(*flags.ui);
+    if (!place) return fail(with_context(place.error(), "--ui"));
+    config.ui.place = *place;
+  }
+  config.ui.write = config.ui.write || flags.ui_write;
   if (flags.log_level) {
     TRY(config.log_level, choose("--log-level", *flags.log_level, kLevels));
   }
@@ -246,6 +281,7 @@ Result<Config> load_config(const Flags& flags, const GetVariable& variable) {
                                      std::pair("FAIRLEAD_VOLUME_DIR", &paths.volume_dir)})
     TRY_STATUS(set_folder(name, said(name), *folder));
   TRY_STATUS(apply_flags(flags, config));
+  TRY_STATUS(check_ui(config.ui));
   paths.docker_socket = config.docker_socket;
   return config;
 }

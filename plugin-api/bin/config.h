@@ -34,6 +34,9 @@
 //     "restart_docker_containers": false,  starts what Docker gave up on while Fairlead was away;
 //                                needs `docker_socket`
 //     "reconcile_seconds": 60,   how often all is looked over; events are repaired at once
+//     "ui": "127.0.0.1:7780",    where the page for people is (docs/page.md); "": there is none
+//     "ui_write": false,         the page may also change things
+//     "ui_anywhere": false,      `ui` may be an address that others reach, although nothing is encrypted
 //     "cluster": {               networks over several hosts; none without it
 //       "etcd": ["https://10.0.0.1:2379", ...],   the one to ask first at the front
 //       "name": "default",       of the cluster: several can share one etcd
@@ -61,6 +64,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ip_port.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/state/etcd_config.h"
@@ -78,6 +82,13 @@ struct ClusterConfig {
   std::uint16_t wireguard_port = 51820;
 };
 
+// The page for people.
+struct UiConfig {
+  std::optional<IpPort> place;  // std::nullopt: there is none
+  bool write = false;           // it may change things
+  bool anywhere = false;        // the place need not be on the loopback interface
+};
+
 struct Config {
   std::string file = kConfigFile;  // that was read, or would have been if it were there
   Paths paths;
@@ -90,6 +101,7 @@ struct Config {
   // Containers that Docker gave up on while Fairlead was away are started again.
   bool restart_docker_containers = false;
   std::optional<ClusterConfig> cluster;
+  UiConfig ui;
 };
 
 // Over `base`, pure. kInvalid names the key.
@@ -106,6 +118,8 @@ Result<Config> read_config(const std::string& path, Presence presence, Config ba
 struct Flags {
   std::optional<std::string> config;  // the file, which must be there
   std::optional<std::string> run_dir, state_dir, volume_dir, plugin_dir, log_level, log_format;
+  std::optional<std::string> ui;
+  bool ui_write = false;
 };
 using GetVariable = std::function<const char*(const char*)>;  // as std::getenv
 

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 
 #include "base/host.h"
@@ -91,6 +93,18 @@ Status follow_daemon(const cli::CliSettings& settings, std::string_view path,
 Result<std::shared_ptr<network::NetworkService>> daemon_networks(const cli::CliSettings& settings) {
   TRY(const auto paths, paths_of(settings));
   return client::make_remote_network_service(paths.api_socket(), options_of(paths));
+}
+
+Result<std::string> page_link(const cli::CliSettings& settings) {
+  TRY(const auto paths, paths_of(settings));
+  std::ifstream file(paths.ui_link());
+  std::string link;
+  if (std::getline(file, link)) return link;
+  if (errno == EACCES)
+    return fail(Code::kIo, "only root and the group of the API socket may: run it with sudo");
+  return fail(Code::kUnavailable,
+              "fairleadd does not run, or has no page: start it with --ui 127.0.0.1:7780, or say "
+              "\"ui\": \"127.0.0.1:7780\" in its configuration");
 }
 
 unsigned terminal_width() {
@@ -209,6 +223,7 @@ int run(const std::vector<std::string>& args) {
                                 .follow_daemon = follow_daemon,
                                 .daemon_networks = daemon_networks,
                                 .doctor = open_doctor,
+                                .page_link = page_link,
                                 .cni = find_cni_plugin(),
                                 .podman = find_podman_plugin()};
   return cli::run_cli(args, context);

@@ -39,6 +39,7 @@
 #include "plugin-api/bin/podman_folder.h"
 #include "plugin-api/bin/repair.h"
 #include "plugin-api/bin/stop.h"
+#include "plugin-api/bin/ui_page.h"
 #include "plugin-api/bin/version.h"
 #include "plugin-api/bin/volumes.h"
 #include "plugin-api/cni/cni_handler.h"
@@ -64,6 +65,8 @@ Usage: fairleadd [options]
   --state-dir DIR     the state database                          (/var/lib/fairlead)
   --volume-dir DIR    data of volumes                             (/var/lib/fairlead/volumes)
   --config FILE       configuration                               (/etc/fairlead/fairlead.json)
+  --ui ADDRESS:PORT   a page that shows this host in a browser    (none; 127.0.0.1:7780 is usual)
+  --ui-write          the page may also change things             (it only shows)
   --log-level LEVEL   debug, info, warn or error                  (info)
   --log-format FORMAT text or json                                (text)
   --version           print the version
@@ -86,6 +89,8 @@ Flags parse_flags(int argc, char** argv) {
                             {"config", required_argument, nullptr, 'c'},
                             {"log-level", required_argument, nullptr, 'l'},
                             {"log-format", required_argument, nullptr, 'f'},
+                            {"ui", required_argument, nullptr, 'u'},
+                            {"ui-write", no_argument, nullptr, 'w'},
                             {"version", no_argument, nullptr, 'V'},
                             {"help", no_argument, nullptr, 'h'},
                             {nullptr, 0, nullptr, 0}};
@@ -112,6 +117,12 @@ Flags parse_flags(int argc, char** argv) {
         break;
       case 'c':
         flags.config = optarg;
+        break;
+      case 'u':
+        flags.ui = optarg;
+        break;
+      case 'w':
+        flags.ui_write = true;
         break;
       case 'V':
         leave(0, fmt::format("fairleadd {}\n", kVersion));
@@ -465,6 +476,8 @@ Status serve(const Flags& flags, const Config& config) {
   // The sockets exist before the start-up work is done, so that requests wait in the backlog and
   // are not refused.
   TRY(auto listeners, Listeners(config, docker, api).open());
+  const UiPage page(config, api_group_of(config), core->cluster() != nullptr);
+  if (auto listener = page.open(api, api_work)) listeners.push_back(std::move(*listener));
   TRY(auto made, http::make_server(std::move(listeners), {}));
   const std::shared_ptr<http::Server> server = std::move(made);
   stop_signal.stops(server);

@@ -31,6 +31,8 @@ struct Paths {
   // Unless other processes of this store use another one (base/state/lock_folder.h).
   std::string lock_dir() const { return run_dir + "/locks"; }
   std::string api_socket() const { return run_dir + "/api.sock"; }
+  // The link to the page, while the daemon has one; whoever may use the API socket may read it.
+  std::string ui_link() const { return run_dir + "/ui-link"; }
   std::string plugin_socket() const { return plugin_dir + "/fairlead.sock"; }
   std::string volumes() const { return volume_dir.empty() ? state_dir + "/volumes" : volume_dir; }
 };

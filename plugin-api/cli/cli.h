@@ -91,6 +91,8 @@ struct CliContext {
       daemon_networks;
   // Looks at the host; needs neither the daemon nor a database that can be opened.
   std::function<std::unique_ptr<doctor::Doctor>(const CliSettings&)> doctor = {};
+  // The link to the daemon's page, with its token. kUnavailable: there is no page.
+  std::function<Result<std::string>(const CliSettings&)> page_link = {};
   CniPlugin cni = {};
   PodmanPlugin podman = {};
 };

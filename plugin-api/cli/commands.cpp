@@ -308,6 +308,8 @@ constexpr auto kCommands = std::to_array<Command>({
      show_graph},
     {"", "status", "", "Show counts, problems and what was done about other firewalls", "",
      kNothing, "fairlead status\nfairlead status --json", show_status},
+    {"", "ui", "", "Print the link that opens the page of this host in a browser", "", kNothing,
+     "fairlead ui\nxdg-open \"$(sudo fairlead ui)\"", show_page_link},
     {"", "reconcile", "", "Make the kernel follow what is stored, now", "", kNothing,
      "sudo fairlead reconcile", run_reconcile},
     {"", "version", "", "Show the version", "", kNothing, "fairlead version", show_version},

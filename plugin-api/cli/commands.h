@@ -149,6 +149,7 @@ int show_events(Session& session);
 int run_doctor(Session& session);
 int show_status(Session& session);
 int run_reconcile(Session& session);
+int show_page_link(Session& session);
 int show_version(Session& session);
 
 }  // namespace fairlead::cli

@@ -62,7 +62,20 @@ Result<int> reconcile(Session& session) {
   return networks.failures.empty() && volumes.failures.empty() ? kDone : kFailed;
 }
 
+Status page_link(Session& session) {
+  TRY(const auto link, session.context.page_link(session.line.settings));
+  if (session.line.json)
+    session.print_json({{"link", link}});
+  else
+    session.print(link);
+  return {};
+}
+
 }  // namespace
+
+int show_page_link(Session& session) {
+  return session.finish("print the link to the page", page_link(session));
+}
 
 int show_status(Session& session) { return session.finish("show status", status(session)); }
 

@@ -75,6 +75,8 @@ const std::vector<Layer>& layers() {
       {"plugin-api/native",
        {"network/api", "volume/api", "base", "base/json", "plugin-api/http",
         "plugin-api/doctor/doctor.h", "plugin-api/doctor/finding.h"}},
+      // The page: it speaks the API's protocol through a handler that it is given.
+      {"plugin-api/ui", {"base", "base/json", "plugin-api/http"}},
       // It reads and writes what the API does, by the same codec.
       {"plugin-api/client",
        {"network/api", "volume/api", "base", "base/json", "base/http_client",

@@ -43,6 +43,45 @@ TEST(ConfigTest, TheSocketOfDockerIsAPathOrAsDockerHostHasIt) {
   EXPECT_THAT(socket(R"({"docker_socket": "docker.sock"})"), HasSubstr("not an absolute path"));
 }
 
+// ---- the page
+
+Result<Config> loaded(const Flags& flags) {
+  return load_config(flags, [](const char*) { return nullptr; });
+}
+
+TEST(ConfigTest, ThereIsNoPageUnlessItIsAskedFor) {
+  EXPECT_FALSE(parse_config("{}", {})->ui.place);
+  EXPECT_FALSE(parse_config(R"({"ui": ""})", {})->ui.place);
+  const auto config = parse_config(R"({"ui": "127.0.0.1:7780", "ui_write": true})", {});
+  ASSERT_TRUE(config) << config.error().text;
+  EXPECT_EQ(config->ui.place->to_string(), "127.0.0.1:7780");
+  EXPECT_TRUE(config->ui.write);
+  EXPECT_THAT(refused(R"({"ui": "7780"})"),
+              HasSubstr("field ui: 7780 is not an address and a port"));
+}
+
+TEST(ConfigTest, TheFlagsOfThePageGoBeforeTheFile) {
+  const auto config = loaded({.ui = "[::1]:7781", .ui_write = true});
+  ASSERT_TRUE(config) << config.error().text;
+  EXPECT_EQ(config->ui.place->to_string(), "[::1]:7781");
+  EXPECT_TRUE(config->ui.write);
+  EXPECT_FALSE(loaded({})->ui.write);
+  EXPECT_THAT(loaded({.ui = "x:1"}).error().text, HasSubstr("--ui: "));
+}
+
+TEST(ConfigTest, ThePageIsForThisMachineUnlessItIsSaidTwice) {
+  for (const char* place : {"0.0.0.0:7780", "[::]:7780", "192.0.2.1:7780"}) {
+    const auto config = loaded({.ui = place});
+    ASSERT_FALSE(config) << place;
+    EXPECT_THAT(config.error().text, HasSubstr("\"ui_anywhere\": true")) << place;
+  }
+  const std::string file = ::testing::TempDir() + "/ui-" + random_hex(8) + ".json";
+  std::ofstream(file) << R"({"ui": "0.0.0.0:7780", "ui_anywhere": true})";
+  const auto config = loaded({.config = file});
+  std::filesystem::remove(file);
+  ASSERT_TRUE(config) << config.error().text;
+}
+
 TEST(ConfigTest, FlagsOverAFileLeaveItsClusterAlone) {
   const auto file = parse_config(R"({"cluster": {"etcd": ["http://10.0.0.1:2379"]}})", {});
   ASSERT_TRUE(file) << file.error().text;

@@ -93,6 +93,7 @@ Outcome CliTest::run(const std::string& line, const std::vector<std::string>& mo
       .doctor = [this](const cli::CliSettings&) -> std::unique_ptr<doctor::Doctor> {
         return std::make_unique<FakeDoctor>(found_, mended_);
       },
+      .page_link = [this](const cli::CliSettings&) { return page_link_; },
       .cni = cni_,
       .podman = podman_};
   const int exit_code = cli::run_cli(words, context);

@@ -49,6 +49,7 @@ class CliTest : public ::testing::Test {
   cli::CliSettings settings_;
   doctor::Diagnosis found_, mended_;  // what the doctor finds, and after --fix
   cli::CniPlugin cni_;
+  Result<std::string> page_link_ = fail(Code::kUnavailable, "fairleadd has no page");
   cli::PodmanPlugin podman_;
   std::optional<Error> broken_;   // the core cannot be opened
   std::optional<Error> foreign_;  // another store owns the network namespace

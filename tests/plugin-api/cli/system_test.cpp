@@ -28,6 +28,19 @@ TEST_F(SystemCommand, StatusSaysWhyItFailed) {
   EXPECT_EQ(outcome.err, "fairlead: show status: the store cannot be read\n");
 }
 
+TEST_F(SystemCommand, TheLinkToThePageIsPrintedAlone) {
+  page_link_ = "http://127.0.0.1:7780/#token=aa";
+  uid_ = 1000;
+  EXPECT_EQ(run("ui").out, "http://127.0.0.1:7780/#token=aa\n");
+  EXPECT_EQ(run("ui --json").out, "{\n  \"link\": \"http://127.0.0.1:7780/#token=aa\"\n}\n");
+}
+
+TEST_F(SystemCommand, WithoutAPageItIsSaidHowToGetOne) {
+  const Outcome outcome = run("ui");
+  EXPECT_EQ(outcome.exit_code, cli::kFailed);
+  EXPECT_EQ(outcome.err, "fairlead: print the link to the page: fairleadd has no page\n");
+}
+
 TEST_F(SystemCommand, ReconcileWithNothingToDoSaysSo) {
   EXPECT_EQ(run("reconcile").out, "nothing to do\n");
   EXPECT_EQ(run("reconcile -q").out, "");
