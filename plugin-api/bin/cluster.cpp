@@ -35,13 +35,14 @@ class EtcdCluster : public ClusterPart {
  public:
   EtcdCluster(std::unique_ptr<state::EtcdStore> store, WireguardDevice wireguard,
               state::Store& local, kernel::Tunnels& tunnels, const std::string& name,
-              network::cluster::HostInfo host, const std::string& snapshots)
+              network::cluster::HostInfo host, const std::string& snapshots, StoreTimes& times)
       : store_(std::move(store)),
+        timed_(make_timed_store(*store_, times)),
         wireguard_(std::move(wireguard)),
         changes_(state::make_change_feed(local, {network::network_changes_in(local)})),
         agent_(network::make_agent({.local = local,
                                     .changes = *changes_,
-                                    .shared = *store_,
+                                    .shared = *timed_,
                                     .leases = *store_,
                                     .tunnels = tunnels,
                                     .cluster = name,
@@ -66,6 +67,7 @@ class EtcdCluster : public ClusterPart {
   }
 
   std::unique_ptr<state::EtcdStore> store_;
+  std::unique_ptr<state::Store> timed_;
   WireguardDevice wireguard_;
   std::unique_ptr<ChangeFeed> changes_;  // its own, which no other subscriber can use up
   std::unique_ptr<network::Agent> agent_;
@@ -117,7 +119,8 @@ Result<network::cluster::HostInfo> info_of(const Paths& paths, const ClusterConf
 }
 
 Result<std::unique_ptr<ClusterPart>> open_cluster(const Paths& paths, const ClusterConfig& config,
-                                                  state::Store& local, kernel::Tunnels& tunnels) {
+                                                  state::Store& local, kernel::Tunnels& tunnels,
+                                                  StoreTimes& times) {
   TRY(auto info, info_of(paths, config, tunnels));
   TRY(auto wireguard, open_wireguard(paths, config, info));
   for (const std::string& endpoint : config.etcd.endpoints)
@@ -130,14 +133,14 @@ Result<std::unique_ptr<ClusterPart>> open_cluster(const Paths& paths, const Clus
   std::filesystem::create_directories(snapshots, failed);
   if (failed) return fail(Code::kIo, "make the folder {}: {}", snapshots, failed.message());
   return std::make_unique<EtcdCluster>(std::move(store), std::move(wireguard), local, tunnels,
-                                       config.name, std::move(info), snapshots);
+                                       config.name, std::move(info), snapshots, times);
 }
 
 }  // namespace
 
-MakeCluster make_cluster(const Paths& paths, const ClusterConfig& config) {
-  return [paths, config](state::Store& local, kernel::Tunnels& tunnels) {
-    auto made = open_cluster(paths, config, local, tunnels);
+MakeCluster make_cluster(const Paths& paths, const ClusterConfig& config, StoreTimes& times) {
+  return [paths, config, &times](state::Store& local, kernel::Tunnels& tunnels) {
+    auto made = open_cluster(paths, config, local, tunnels, times);
     if (!made) made = fail(with_context(made.error(), "join the cluster " + config.name));
     return made;
   };

@@ -152,6 +152,7 @@ struct File {
   Config config;
   std::string log_level, log_format, foreign_firewalls;
   std::optional<std::string> ui;
+  std::optional<std::string> metrics_address = std::nullopt;
 };
 constexpr auto kFile = fields(
     defaulted<&File::config, &Config::paths, &Paths::run_dir>("run_dir", kFolder),
@@ -177,6 +178,7 @@ constexpr auto kFile = fields(
     defaulted<&File::config, &Config::reconcile_seconds>("reconcile_seconds", Range{1, 86400}),
     defaulted<&File::ui>("ui"), defaulted<&File::config, &Config::ui, &UiConfig::write>("ui_write"),
     defaulted<&File::config, &Config::ui, &UiConfig::anywhere>("ui_anywhere"),
+    defaulted<&File::metrics_address>("metrics_address"),
     defaulted<&File::config, &Config::cluster>("cluster", object(kCluster, check_cluster)));
 
 // `source`: the variable or the flag.
@@ -210,6 +212,11 @@ Result<Config> parse_config(std::string_view text, Config base) {
     auto place = parse_place(*file.ui);
     if (!place) return fail(with_context(place.error(), "field ui"));
     config.ui.place = *place;
+  }
+  if (file.metrics_address) {
+    auto place = parse_place(*file.metrics_address);
+    if (!place) return fail(with_context(place.error(), "field metrics_address"));
+    config.metrics_address = *place;
   }
   if (!file.foreign_firewalls.empty()) {
     TRY(config.paths.open_foreign_firewalls,

@@ -37,6 +37,8 @@
 //     "ui": "127.0.0.1:7780",    where the page for people is (docs/page.md); "": there is none
 //     "ui_write": false,         the page may also change things
 //     "ui_anywhere": false,      `ui` may be an address that others reach, although nothing is encrypted
+//     "metrics_address": "127.0.0.1:9464",  where /metrics is answered besides the API socket
+//                                (docs/metrics.md); "": nowhere
 //     "cluster": {               networks over several hosts; none without it
 //       "etcd": ["https://10.0.0.1:2379", ...],   the one to ask first at the front
 //       "name": "default",       of the cluster: several can share one etcd
@@ -100,6 +102,7 @@ struct Config {
   unsigned reconcile_seconds = 60;
   // Containers that Docker gave up on while Fairlead was away are started again.
   bool restart_docker_containers = false;
+  std::optional<IpPort> metrics_address;
   std::optional<ClusterConfig> cluster;
   UiConfig ui;
 };

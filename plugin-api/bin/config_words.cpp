@@ -48,6 +48,16 @@ constexpr auto kWords = std::to_array<ConfigWords>({
     {"reconcile_seconds", "60",
      "How often all is looked over, 1 to 86400. What the kernel tells of is repaired at once.",
      true},
+    {"metrics_address", "none",
+     "Where /metrics is answered besides the API socket, as \"127.0.0.1:9464\". Whoever reaches it "
+     "may "
+     "read the metrics."},
+    {"ui", "none",
+     "Where the page for people is, as \"127.0.0.1:7780\"; fairleadd's option --ui goes before "
+     "it."},
+    {"ui_write", "false", "The page may also change things."},
+    {"ui_anywhere", "false",
+     "ui may be an address that others reach, although nothing is encrypted."},
     {"cluster", "none", "An object: networks over several hosts."},
     {"cluster.etcd", "needed",
      "The members, as [\"https://10.0.0.1:2379\"]; first the one to ask first."},

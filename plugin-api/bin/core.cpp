@@ -12,9 +12,13 @@
 #include "base/state/sqlite_store.h"
 #include "base/state/store_changes.h"
 #include "network/drivers/registry.h"
+#include "network/kernel/firewall/counters.h"
+#include "network/kernel/links/traffic.h"
+#include "network/nat/nat.h"
 #include "network/service/events.h"
 #include "network/service/network_service.h"
 #include "network/service/ownership.h"
+#include "network/service/traffic.h"
 
 namespace fairlead {
 
@@ -72,6 +76,15 @@ class WiredCore : public Core {
   network::NameService& names() override { return networks_->names(); }
   network::Mender& mender() override { return networks_->mender(); }
   network::Explainer& explainer() override { return networks_->explainer(); }
+  network::TrafficReader& traffic() override {
+    std::call_once(traffic_made_, [this] {
+      traffic_ = network::make_traffic_reader(
+          {.networks = networks(),
+           .read_links = kernel::read_link_traffic,
+           .counters = kernel::make_element_counters({std::string(nat::kTable)})});
+    });
+    return *traffic_;
+  }
   ChangeFeed& changes() override {
     std::call_once(changes_made_, [this] {
       changes_ = state::make_change_feed(
@@ -131,6 +144,8 @@ class WiredCore : public Core {
   network::Ownership ownership_;
   network::Drivers drivers_;
   std::unique_ptr<network::CoreNetworkService> networks_;
+  std::once_flag traffic_made_;
+  std::unique_ptr<network::TrafficReader> traffic_;
   std::once_flag volumes_made_;
   std::unique_ptr<VolumeServices> volumes_;
 };

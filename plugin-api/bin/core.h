@@ -13,6 +13,7 @@
 #include "network/api/explain.h"
 #include "network/api/names.h"
 #include "network/api/service.h"
+#include "network/api/traffic.h"
 #include "network/service/mender.h"
 #include "plugin-api/bin/paths.h"
 #include "volume/api/groups.h"
@@ -67,6 +68,7 @@ class Core {
   virtual network::NameService& names() = 0;
   virtual network::Mender& mender() = 0;
   virtual network::Explainer& explainer() = 0;
+  virtual network::TrafficReader& traffic() = 0;
   virtual ChangeFeed& changes() = 0;  // of networks and volumes
   virtual volume::VolumeService& volumes() = 0;
   virtual volume::VolumePools& volume_pools() = 0;

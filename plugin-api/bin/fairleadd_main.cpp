@@ -30,6 +30,7 @@
 #include "plugin-api/bin/cluster.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
+#include "plugin-api/bin/daemon_metrics.h"
 #include "plugin-api/bin/docker_names.h"
 #include "plugin-api/bin/doctor.h"
 #include "plugin-api/bin/instance.h"
@@ -46,6 +47,7 @@
 #include "plugin-api/docker/docker_handler.h"
 #include "plugin-api/engine/restarts.h"
 #include "plugin-api/hooks/container_hooks.h"
+#include "plugin-api/http/listen_tcp.h"
 #include "plugin-api/http/server.h"
 #include "plugin-api/native/codec.h"
 #include "plugin-api/native/native_handler.h"
@@ -173,6 +175,8 @@ bool is_thin(const http::Request& request) {
 
 // Their calls are about networks alone.
 http::Work api_work(const http::Request& request) {
+  // Others' scrapes wait for nobody's calls of networks, and these not for them.
+  if (metrics::is_scrape(request)) return http::Work::kVolume;
   return is_thin(request) ? http::Work::kNetwork : native::work_of(request);
 }
 
@@ -264,27 +268,45 @@ std::unique_ptr<doctor::Doctor> make_own_doctor(const Config& config, Core& core
 }
 
 // What answers at the API's socket. Everything borrowed must outlive the result.
-http::Handler make_api_handler(const Config& config, Core& core, doctor::Doctor& doctor) {
-  const auto native = native::make_native_handler({.networks = core.networks(),
-                                                   .volumes = core.volumes(),
-                                                   .pools = core.volume_pools(),
-                                                   .jobs = core.volume_jobs(),
-                                                   .groups = core.volume_groups(),
-                                                   .cluster = core.cluster(),
-                                                   .open_netns = kernel::open_netns,
-                                                   .changes = &core.changes(),
-                                                   .version = std::string(kVersion),
-                                                   .doctor = &doctor});
-  return [instance = Instance(config), native, &core,
-          opener = netns_opener()](const http::Request& request) {
+http::Handler make_api_handler(const Config& config, Core& core, DaemonMetrics& metrics,
+                               doctor::Doctor& doctor) {
+  const auto native =
+      metrics.of_native(native::make_native_handler({.networks = core.networks(),
+                                                     .volumes = core.volumes(),
+                                                     .pools = core.volume_pools(),
+                                                     .jobs = core.volume_jobs(),
+                                                     .groups = core.volume_groups(),
+                                                     .cluster = core.cluster(),
+                                                     .open_netns = kernel::open_netns,
+                                                     .changes = &core.changes(),
+                                                     .version = std::string(kVersion),
+                                                     .doctor = &doctor}));
+  const auto netavark = metrics.of_netavark([&core, opener = netns_opener()](const auto& request) {
+    return netavark::handle_netavark(request, netavark_services(core),
+                                     {opener, bring_up_loopback, kernel::add_altname});
+  });
+  const auto cni = metrics.of_cni([&core, opener = netns_opener()](const http::Request& request) {
+    return cni::handle_cni(request, core.networks(), opener);
+  });
+  return [instance = Instance(config), native, netavark, cni,
+          scrape = metrics.handler()](const http::Request& request) {
     const Status meant =
         is_thin(request) ? instance.accept_thin(request) : instance.accept(request);
     if (!meant) return misdirected(meant.error());
-    if (request.path == "/v1/netavark")
-      return netavark::handle_netavark(request, netavark_services(core),
-                                       {opener, bring_up_loopback, kernel::add_altname});
-    return is_thin(request) ? cni::handle_cni(request, core.networks(), opener) : native(request);
+    if (metrics::is_scrape(request)) return scrape(request);
+    if (request.path == "/v1/netavark") return netavark(request);
+    return is_thin(request) ? cni(request) : native(request);
   };
+}
+
+// Where Prometheus is to find /metrics. Without it the daemon does its work all the same.
+std::optional<http::Listener> listen_for_scrapes(const Config& config, http::Handler handler) {
+  if (!config.metrics_address) return std::nullopt;
+  auto socket = http::listen_tcp(*config.metrics_address);
+  if (socket)
+    return http::Listener{.socket = std::move(*socket), .path = "", .handler = std::move(handler)};
+  log::error("metrics are not answered at metrics_address", {{"error", socket.error().text}});
+  return std::nullopt;
 }
 
 // Done first, because writers on a file system that a killed snapshot left frozen hang and cannot
@@ -321,14 +343,16 @@ class Failures {
   std::set<std::string> told_;
 };
 
-void reconcile_volumes(Core& core, Failures& failures) {
+void reconcile_volumes(Core& core, Failures& failures, DaemonMetrics& metrics) {
   const auto pools = core.volume_pools().reconcile();
+  metrics.repaired(Repair::kPools, pools.actions.size());
   for (const std::string& action : pools.actions)
     log::info("reconcile pools", {{"action", action}});
   for (const std::string& failure : pools.failures)
     log::warn("reconcile pools", {{"error", failure}});
   const auto volumes = core.volumes().reconcile();
   if (!volumes) return log::error("reconcile volumes", {{"error", volumes.error().text}});
+  metrics.repaired(Repair::kVolumes, volumes->actions.size());
   for (const std::string& action : volumes->actions)
     log::info("reconcile volumes", {{"action", action}});
   failures.tell(volumes->failures);
@@ -336,9 +360,12 @@ void reconcile_volumes(Core& core, Failures& failures) {
   ::malloc_trim(0);
 }
 
-void reconcile_networks(Core& core) {
+void reconcile_networks(Core& core, DaemonMetrics& metrics) {
   log::tell_repeated();
-  if (auto report = core.networks().reconcile(); !report)
+  const auto report = core.networks().reconcile();
+  if (report)
+    metrics.repaired(Repair::kNetworks, report->actions.size());
+  else
     log::error("reconcile networks", {{"error", report.error().text}});
   collect_podmans(core);
 }
@@ -354,8 +381,9 @@ void watch_space(Core& core) {
 }
 
 // Returns whether everything is repaired.
-bool mend(Core& core, const network::Damage& damage) {
+bool mend(Core& core, const network::Damage& damage, DaemonMetrics& metrics) {
   const auto report = core.mender().mend(damage);
+  if (report) metrics.repaired(repair_of(damage), report->actions.size());
   if (!report) log::error("mend networks", {{"error", report.error().text}});
   return report && report->failures.empty();
 }
@@ -363,9 +391,10 @@ bool mend(Core& core, const network::Damage& damage) {
 // Rules of iptables-legacy make no events.
 constexpr std::chrono::seconds kLookPeriod{1};
 
-void look_around(Core& core) {
-  if (auto report = core.mender().look_around(); !report)
-    log::error("look at other firewalls", {{"error", report.error().text}});
+void look_around(Core& core, DaemonMetrics& metrics) {
+  const auto report = core.mender().look_around();
+  if (!report) return log::error("look at other firewalls", {{"error", report.error().text}});
+  metrics.repaired(Repair::kOtherFirewalls, report->actions.size());
 }
 
 // The same line is written once in this time, and then how often it came.
@@ -464,42 +493,46 @@ Status serve(const Flags& flags, const Config& config) {
   StopSignal stop_signal;
   const Notifier notifier;
   thaw_left_overs(config.paths);
-  TRY(auto core,
-      open_core(config.paths, CoreMode::kDaemon, kMakeVolumes,
-                config.cluster ? make_cluster(config.paths, *config.cluster) : MakeCluster()));
+  StoreTimes etcd;
+  TRY(auto core, open_core(config.paths, CoreMode::kDaemon, kMakeVolumes,
+                           config.cluster ? make_cluster(config.paths, *config.cluster, etcd)
+                                          : MakeCluster()));
   tell_read_only(config.paths);
   const auto names = watch_docker_names(config.docker_socket, core->names());
-  const http::Handler docker =
-      waking(docker::make_docker_handler(core->networks(), core->pools(), core->volumes()), names);
+  DaemonMetrics metrics(*core, etcd);
+  const http::Handler docker = metrics.of_docker(
+      waking(docker::make_docker_handler(core->networks(), core->pools(), core->volumes()), names));
   const auto doctor = make_own_doctor(config, *core);
-  const http::Handler api = make_api_handler(config, *core, *doctor);
+  const http::Handler api = make_api_handler(config, *core, metrics, *doctor);
   // The sockets exist before the start-up work is done, so that requests wait in the backlog and
   // are not refused.
   TRY(auto listeners, Listeners(config, docker, api).open());
+  if (auto scrapes = listen_for_scrapes(config, metrics.handler()))
+    listeners.push_back(std::move(*scrapes));
   const UiPage page(config, api_group_of(config), core->cluster() != nullptr);
   if (auto listener = page.open(api, api_work)) listeners.push_back(std::move(*listener));
   TRY(auto made, http::make_server(std::move(listeners), {}));
   const std::shared_ptr<http::Server> server = std::move(made);
   stop_signal.stops(server);
   const std::chrono::seconds period(config.reconcile_seconds);
-  Periodic reconciler([&] { reconcile_networks(*core); }, period);
+  Periodic reconciler([&] { reconcile_networks(*core, metrics); }, period);
   // Volumes are looked over beside the first requests: each verb puts right what a crash has left of
   // the volume that it is about.
   Failures failures;
-  Periodic volumes([&] { reconcile_volumes(*core, failures); }, period);
-  Repairer repairer([&](const network::Damage& damage) { return mend(*core, damage); },
+  Periodic volumes([&] { reconcile_volumes(*core, failures, metrics); }, period);
+  Repairer repairer([&](const network::Damage& damage) { return mend(*core, damage, metrics); },
                     [&] { reconciler.soon(); });
   // Before the first look at everything, so that nothing is missed between the two.
   TRY(auto monitor,
       kernel::start_monitor(std::string(nat::kTable),
                             [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));
-  reconcile_networks(*core);
+  reconcile_networks(*core, metrics);
   volumes.soon();
   if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
   PodmanFolder podmans(netavark::kNetworkFolder);
   Periodic looks(
       [&] {
-        look_around(*core);
+        look_around(*core, metrics);
         look_at_podmans(*core, podmans);
       },
       kLookPeriod);
@@ -510,6 +543,7 @@ Status serve(const Flags& flags, const Config& config) {
   std::unique_ptr<NameAnswering> name_service;
   if (config.dns_port != 0) {
     TRY(name_service, NameAnswering::start(*core, config.dns_port));
+    metrics.answers_names(name_service.get());
   }
   Periodic policy_names([&] { keep_names(*core); }, kNamesPeriod);
   const ReloadSignal on_reload([&] {
@@ -530,6 +564,7 @@ Status serve(const Flags& flags, const Config& config) {
   restarts.reset();
   log::info("stopping");
   backups.reset();
+  metrics.answers_names(nullptr);
   name_service.reset();
   monitor.reset();
   if (core->cluster() != nullptr) core->cluster()->stop();

@@ -325,6 +325,12 @@ http::Work work_of(const http::Request& request) {
   return verb == kVerbs.end() ? Work::kNetwork : verb->work;
 }
 
+std::vector<std::string_view> verb_names() {
+  std::vector<std::string_view> names;
+  for (const Verb& verb : kVerbs) names.push_back(verb.name);
+  return names;
+}
+
 http::Handler make_docker_handler(network::NetworkService& networks, network::PoolService& pools,
                                   volume::VolumeService& volumes) {
   const auto handler = std::make_shared<DockerHandler>(networks, pools, volumes);

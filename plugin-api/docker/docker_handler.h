@@ -2,6 +2,9 @@
 // uses as well).
 #pragma once
 
+#include <string_view>
+#include <vector>
+
 #include "network/api/service.h"
 #include "plugin-api/http/message.h"
 #include "volume/api/service.h"
@@ -14,6 +17,9 @@ namespace fairlead::docker {
 // must outlive the handler.
 // What a call may have to wait for.
 http::Work work_of(const http::Request& request);
+
+// Every method that is answered: "NetworkDriver.Join".
+std::vector<std::string_view> verb_names();
 
 http::Handler make_docker_handler(network::NetworkService& networks, network::PoolService& pools,
                                   volume::VolumeService& volumes);

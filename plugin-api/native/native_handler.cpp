@@ -130,6 +130,15 @@ bool matches(std::string_view pattern, const std::vector<std::string_view>& path
   });
 }
 
+// nullptr: there is none.
+const Route* route_of(const http::Request& request) {
+  const auto path = split(request.path);
+  const auto* route = std::ranges::find_if(kRoutes, [&](const Route& one) {
+    return one.method == request.method && matches(one.pattern, path);
+  });
+  return route == kRoutes.end() ? nullptr : route;
+}
+
 // ---- one request
 
 int hex_digit(char c) {
@@ -293,11 +302,13 @@ http::Response dispatch(const Core& core, const http::Request& request) {
 }  // namespace
 
 http::Work work_of(const http::Request& request) {
-  const auto path = split(request.path);
-  const auto* route = std::ranges::find_if(kRoutes, [&](const Route& one) {
-    return one.method == request.method && matches(one.pattern, path);
-  });
-  return route == kRoutes.end() ? Work::kNetwork : route->work;
+  const Route* route = route_of(request);
+  return route == nullptr ? Work::kNetwork : route->work;
+}
+
+std::string verb_of(const http::Request& request) {
+  const Route* route = route_of(request);
+  return route == nullptr ? std::string() : fmt::format("{} {}", route->method, route->pattern);
 }
 
 int http_status(Code code) { return status_row(code).status; }

@@ -50,6 +50,9 @@ http::Handler make_native_handler(Services services);
 // What a request may have to wait for.
 http::Work work_of(const http::Request& request);
 
+// The row of the route table that answers the request: "GET /v1/networks/{network}"; empty: none does.
+std::string verb_of(const http::Request& request);
+
 // The HTTP status for a failure.
 int http_status(Code code);
 

@@ -26,6 +26,7 @@ const std::vector<Layer>& layers() {
       {"base", {}},
       {"base/json", {"base"}},
       {"base/http_client", {"base"}},
+      {"base/metrics", {"base"}},
       {"base/state", {"base", "base/json", "base/http_client"}},
       {"network/api", {"base"}},
       // The rooms of the kernel: what each speaks to.
@@ -77,6 +78,9 @@ const std::vector<Layer>& layers() {
         "plugin-api/doctor/doctor.h", "plugin-api/doctor/finding.h"}},
       // The page: it speaks the API's protocol through a handler that it is given.
       {"plugin-api/ui", {"base", "base/json", "plugin-api/http"}},
+      // What a scrape tells of the services.
+      {"plugin-api/metrics",
+       {"network/api", "volume/api", "base", "base/metrics", "plugin-api/http"}},
       // It reads and writes what the API does, by the same codec.
       {"plugin-api/client",
        {"network/api", "volume/api", "base", "base/json", "base/http_client",
@@ -84,9 +88,9 @@ const std::vector<Layer>& layers() {
       // What the command line prints as JSON is what the API answers, and both refuse the same.
       {"plugin-api/cli",
        {"network/api", "volume/api", "base", "base/json", "plugin-api/native/codec.h",
-         "plugin-api/native/codec_explain.h", "plugin-api/native/docker_objects.h",
-         "plugin-api/native/codec_doctor.h", "plugin-api/doctor/checks.h",
-         "plugin-api/doctor/doctor.h"}},
+        "plugin-api/native/codec_explain.h", "plugin-api/native/docker_objects.h",
+        "plugin-api/native/codec_doctor.h", "plugin-api/doctor/checks.h",
+        "plugin-api/doctor/doctor.h"}},
       {"plugin-api/bin", {"base", "network", "volume", "plugin-api"}},
   };
   return table;
