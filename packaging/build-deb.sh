@@ -3,7 +3,7 @@
 #
 #   packaging/build-deb.sh [OUTDIR]      (default build/deb; what is put there is printed)
 #
-#   FAIRLEAD_DEB_VERSION=0.1.9~old       another version than that of CMakeLists.txt
+#   FAIRLEAD_DEB_VERSION=0.1.9-1   another version than that of CMakeLists.txt
 #
 # It needs packaging/build-packages.txt and packaging/deb-packages.txt installed, and no root. All it makes is below build/: the objects in
 # build/package, which the next run goes on with (a first one takes what ccache knows).
@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 out=${1:-build/deb}
-version=${FAIRLEAD_DEB_VERSION:-$(sed -n 's/^project(fairlead VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)}
+version=${FAIRLEAD_DEB_VERSION:-$(sed -n 's/^project(fairlead VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)-1}
 
 for tool in dpkg-buildpackage dh; do
   command -v "$tool" >/dev/null && continue

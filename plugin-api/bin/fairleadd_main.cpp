@@ -43,6 +43,7 @@
 #include "plugin-api/bin/ui_page.h"
 #include "plugin-api/bin/version.h"
 #include "plugin-api/bin/volumes.h"
+#include "plugin-api/bin/watchdog.h"
 #include "plugin-api/cni/cni_handler.h"
 #include "plugin-api/docker/docker_handler.h"
 #include "plugin-api/engine/restarts.h"
@@ -507,6 +508,7 @@ Status serve(const Flags& flags, const Config& config) {
   // The sockets exist before the start-up work is done, so that requests wait in the backlog and
   // are not refused.
   TRY(auto listeners, Listeners(config, docker, api).open());
+  std::vector<std::string> sockets = socket_paths(listeners);
   if (auto scrapes = listen_for_scrapes(config, metrics.handler()))
     listeners.push_back(std::move(*scrapes));
   const UiPage page(config, api_group_of(config), core->cluster() != nullptr);
@@ -555,11 +557,14 @@ Status serve(const Flags& flags, const Config& config) {
                       {"plugin_socket", config.paths.plugin_socket()},
                       {"api_socket", config.paths.api_socket()}});
   notifier.ready();
+  std::optional<Watchdog> watchdog;
+  watchdog.emplace(notifier, std::move(sockets));
   std::optional<engine::Restarts> restarts;
   if (config.restart_docker_containers && !config.docker_socket.empty())
     restarts.emplace(engine::make_engine(config.docker_socket), plugin_name(config));
   if (server->run()) stop_signal.served();
   notifier.stopping();
+  watchdog.reset();
   hooks::end_hooks();
   restarts.reset();
   log::info("stopping");

@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
@@ -17,11 +19,25 @@ namespace fairlead {
 
 namespace {
 constexpr const char* kVariable = "NOTIFY_SOCKET";
+constexpr const char* kWatchdogTime = "WATCHDOG_USEC";
+constexpr const char* kWatchdogProcess = "WATCHDOG_PID";
+
+long number_of(const char* variable) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? 0 : std::strtol(text, nullptr, 10);
+}
+
+// sd_watchdog_enabled(3): what is meant for another process is not ours.
+std::chrono::microseconds watchdog_time() {
+  const long process = number_of(kWatchdogProcess);
+  if (process != 0 && process != ::getpid()) return {};
+  return std::chrono::microseconds(std::max(0L, number_of(kWatchdogTime)));
+}
 }  // namespace
 
-Notifier::Notifier() {
+Notifier::Notifier() : watchdog_(watchdog_time()) {
   if (const char* address = std::getenv(kVariable); address != nullptr) address_ = address;
-  ::unsetenv(kVariable);
+  for (const char* variable : {kVariable, kWatchdogTime, kWatchdogProcess}) ::unsetenv(variable);
 }
 
 // The time is needed for Type=notify-reload of newer versions of systemd.

@@ -131,11 +131,14 @@ class Host:
             self.close()
             raise
 
-    def _start(self):
-        self._init = subprocess.Popen(
+    def _start_init(self):
+        return subprocess.Popen(
             ["unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", sys.executable,
              str(_INIT), self.name],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/")
+
+    def _start(self):
+        self._init = self._start_init()
         self._outside = subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE)
         self.pid = int(self._init.stdout.readline() or 0)
         # Mounts of the machine that this host only inherited: what others do to them is not the host's doing.
