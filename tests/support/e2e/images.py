@@ -32,7 +32,7 @@ def made(make):
     """A function that makes a file at a path, as one that returns the path of the file, which is made when it is not there."""
     @functools.lru_cache(maxsize=None)
     def path_of():
-        path = _folder() / make.__name__
+        path = folder() / make.__name__
         if not path.exists():
             building = path.with_name(f"{path.name}.{os.getpid()}")  # another process may make the same at this moment
             make(building)
@@ -111,12 +111,12 @@ def _applets():
 
 
 @functools.lru_cache(maxsize=None)
-def _scratch_folder():
+def _scratchfolder():
     return tempfile.TemporaryDirectory(prefix="fairlead-e2e-")
 
 
-def _folder():
-    return Path(os.environ.get(_FOLDER) or _scratch_folder().name)
+def folder():
+    return Path(os.environ.get(_FOLDER) or _scratchfolder().name)
 
 
 def _add_file(archive, name, data, mode=0o644, owner=0):
