@@ -99,7 +99,7 @@ class Installed(PluginCalls, MachineCase):
         self.mounted("data", "first").joinpath("note").write_text("kept")
         self.done("VolumeDriver.Create", Name="image", Opts={"size": "64m"})
         self.assertTrue(self.mounted("image", "first").parent.is_mount())
-        self.fairlead("volume", "snapshot", "data", "monday")
+        self.fairlead("snapshot", "create", "data", "monday")
 
     def everything(self):
         """Names and numbers of all that a package, a service and their user could leave."""

@@ -111,12 +111,12 @@ def _applets():
 
 
 @functools.lru_cache(maxsize=None)
-def _scratchfolder():
+def _scratch_folder():
     return tempfile.TemporaryDirectory(prefix="fairlead-e2e-")
 
 
 def folder():
-    return Path(os.environ.get(_FOLDER) or _scratchfolder().name)
+    return Path(os.environ.get(_FOLDER) or _scratch_folder().name)
 
 
 def _add_file(archive, name, data, mode=0o644, owner=0):
