@@ -248,6 +248,7 @@ TEST_F(Help, TellsEveryOption) {
       {"explain", {"A", "B", "[PORT]", "-4", "-6", "--trace", "--wait"}},
       {"graph", {"[NETWORK...]", "--format"}},
       {"status", {}},
+      {"ui", {}},
       {"reconcile", {}},
       {"version", {}}};
   EXPECT_EQ(options.size(), cli::commands().size() + 1);
