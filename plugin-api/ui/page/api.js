@@ -62,7 +62,13 @@ const SILENCE = 15_000; // a heartbeat comes every 5 s
 const FIRST_PAUSE = 400;
 const LONGEST_PAUSE = 5_000;
 
-// Calls on.line with each line, on.open when a stream has begun (whatever is listed after that misses nothing), and on.lost
+// What happened after a revision, until now.
+export async function past(revision) {
+  const text = await (await ask("GET", `/v1/events?since=${revision}&until=now`)).text();
+  return text.split("\n").filter(Boolean).map((line) => JSON.parse(line)).filter((line) => line.action);
+}
+
+// Calls on.line with each line, on.open with the revision when a stream has begun (what is listed after that misses nothing), and on.lost
 // with the refusal, if there is one, when it has ended; it then tries again. Ends with stop().
 export class Events {
   constructor(on) {
@@ -114,7 +120,7 @@ export class Events {
 
   take(line) {
     if (line.kind === "heartbeat") {
-      if (this.begun !== this.abort) this.on.open();
+      if (this.begun !== this.abort) this.on.open(line.revision);
       this.begun = this.abort;
       this.pause = FIRST_PAUSE;
     } else if (line.kind !== "end") {

@@ -37,6 +37,8 @@ class App {
     closeDetails();
     this.hover(null);
     show(byId("view"), this.views[this.name].node);
+    this.drawNavigation();
+    byId("nav").querySelector("[aria-current]").scrollIntoView({block: "nearest", inline: "center"});
     document.title = `${this.views[this.name].title} · ${this.model.session.host || "Fairlead"}`;
     scrollTo(0, 0);
     if (moved) byId("main").focus({preventScroll: true});

@@ -1,6 +1,6 @@
 // What is known of the host: lists from the API, kept up to date by its events. Tells `changed` after each change.
 
-import {get, path, Events} from "./api.js";
+import {get, past, path, Events} from "./api.js";
 
 const SETTLE = 120; // events that come together are looked at together
 const ONE_BY_ONE = 24; // endpoints that changed at once; beyond it the whole list is asked for
@@ -31,9 +31,10 @@ export class Model {
 
   start() {
     this.events ??= new Events({
-      open: () => {
+      open: (revision) => {
         this.stream = true;
         this.loadAll();
+        if (this.happened.length === 0) this.remember(revision);
       },
       line: (line) => this.take(line),
       lost: (refused) => this.lost(refused),
@@ -116,6 +117,17 @@ export class Model {
 
   // ---- events
 
+  // What happened lately, so that who comes sees what led to it. (The store remembers thousands of revisions.)
+  async remember(revision) {
+    try {
+      const events = (await past(Math.max(0, revision - REMEMBERED))).reverse();
+      this.happened = [...this.happened, ...events].slice(0, REMEMBERED);
+    } catch (error) {
+      this.failed(error);
+    }
+    this.changed();
+  }
+
   lost(refused) {
     this.stream = false;
     if (refused?.status === 401) this.signedOut?.();
@@ -188,7 +200,7 @@ export class Model {
   // What is wrong, worst first: as doctor finds it, or as the status says it.
   problems() {
     const found = this.session.doctor
-      ? this.findings.map((one) => ({...one, severity: severityOf(one.severity)}))
+      ? this.findings.map((one) => ({severity: severityOf(one.severity), what: one.wrong ?? one.what, why: one.why, how: one.mend ?? one.how, fixable: one.fixable}))
       : (this.status.problems ?? []).map(problemOf);
     const failed = this.jobs.filter((job) => job.state === "failed" || job.state === "interrupted").slice(0, 5)
       .map((job) => ({severity: "warning", what: `The job ${job.verb} of volume ${job.volume} ${job.state === "failed" ? "failed" : "was interrupted"}`,

@@ -146,7 +146,8 @@ class Pen {
     const [first, ...rest] = endpoint.ports;
     const {where, host, inside, protocol} = portText(first);
     const arrow = host === inside ? "" : ` → ${inside}`;
-    this.pill(`${where && this.left > 150 ? where + ":" : ""}${host}${this.left > 150 ? arrow : ""}/${protocol}${rest.length ? `  +${rest.length}` : ""}`, x, y, endpoint);
+    const full = `${where ? where + ":" : ""}${host}${arrow}/${protocol}`;
+    this.pill(`${this.left > 150 ? full : host}${rest.length ? `  +${rest.length}` : ""}`, x, y, endpoint);
   }
 
   manyPorts(published, x, y) {
