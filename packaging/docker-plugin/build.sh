@@ -31,6 +31,7 @@ $docker export "$container" | tar -C "$work/plugin/rootfs" -x
 mkdir -p "$work/plugin/rootfs"/{mnt/state,var/lib/fairlead}
 cp "$config" "$work/plugin/config.json"
 for name in "$@"; do
+  echo "$name" >"$work/plugin/rootfs/etc/fairlead-plugin"  # Docker refuses a second plugin with the same content
   $docker plugin create "$name" "$work/plugin" >/dev/null
   echo "Made the plugin $name. Enable it with: mkdir -p /var/lib/fairlead && $docker plugin enable $name"
 done
