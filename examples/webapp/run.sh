@@ -14,6 +14,7 @@ registry() { $compose --project-name webapp-registry --file registry.yml "$@"; }
 webapp() { $compose --project-name webapp --file docker-compose.yml "$@"; }
 title() { printf '\n== %s\n' "$*"; }
 show() { printf '$ %s\n' "$*"; "$@"; }
+show_ask() { printf '$ curl %shttp://127.0.0.1:8080/\n' "${*:+$* }"; ask "$@"; }
 said=$(mktemp)
 quiet() { "$@" >"$said" 2>&1 </dev/null || { cat "$said" >&2; echo "webapp: failed: $*" >&2; return 1; }; }
 ask() { curl --silent --fail --max-time 10 "$@" http://127.0.0.1:8080/; }
@@ -54,16 +55,16 @@ show curl --silent http://127.0.0.1:5000/v2/_catalog
 title "Up, three containers behind the name web"
 quiet webapp up --detach --no-build --scale web=3
 wait_for "the app" 90 ask
-show ask
-show ask --data "first note"
+show_ask
+show_ask --data first-note
 for _ in 1 2 3 4 5 6; do ask; done | sed 's/.*"web": "\([^"]*\)".*/\1/' | sort | uniq -c | sed 's/^ */   answers by each container: /'
 
 title "The database's container is made anew: the volume keeps the notes"
 quiet webapp rm --stop --force db
 quiet webapp up --detach --no-build --scale web=3
 wait_for "the database" 60 ask
-show ask
-ask | grep -q "first note"
+show_ask
+ask | grep -q "first-note"
 
 title "What Fairlead knows of it"
 if command -v fairlead >/dev/null; then

@@ -1,11 +1,14 @@
 """Fairlead as a managed plugin of Docker: no daemon of its own on the host, and its image in a registry that runs on it."""
 
+import concurrent.futures
 import json
+import shutil
 import unittest
 from pathlib import Path
 
-from support.e2e import debian_images
+from support.e2e import debian_images, images
 from support.e2e.case import HostCase
+from support.e2e.cluster import Cluster, address_of
 from support.e2e.docker import Docker, stand_in
 from support.e2e.host import API_SOCKET, HOST_V4, bin_folder, is_answering
 from support.e2e.waiting import eventually
@@ -148,6 +151,62 @@ class ManagedPlugin(ManagedPluginCase):
         make_registry_image(self.docker)
         self.docker("run", "--detach", "--name", "registry", "--network", "registry", "--publish", f"{REGISTRY}:5000", "--volume", "images:/images", "registry")
         eventually(lambda: self.host.exec("curl", "--silent", "--fail", f"http://{REGISTRY}/v2/", check=False).code == 0, "the registry to answer", 30)
+
+
+class SwarmOnTwoHosts(unittest.TestCase):
+    """The plugin on the hosts of a swarm, which are a cluster of Fairlead's as well."""
+
+    @classmethod
+    def setUpClass(cls):
+        if stand_in():
+            raise unittest.SkipTest("it is about Fairlead's own plugin")
+        debian_images.require(debian_images.OF_PLUGIN)
+        super().setUpClass()
+        cls.nodes = cls.enterClassContext(Cluster(hosts=2, docker=False)).nodes
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(cls.start_plugin, cls.nodes))
+        cls.dockers = [node.docker for node in cls.nodes]
+        cls.join_swarm()
+
+    @classmethod
+    def start_plugin(cls, node):
+        """In the place of the fairleadd that ran there, with its configuration."""
+        node.fairleadd.stop()
+        etc, state = node.host.path("/etc/fairlead"), node.host.path("/var/lib/fairlead")
+        shutil.copytree(etc / "tls", state / "tls")
+        (state / "fairlead.json").write_text((etc / "fairlead.json").read_text().replace("/etc/fairlead/", "/var/lib/fairlead/"))
+        node.docker = Docker(node.host).start().load_image()
+        build_plugin(node.docker, "fairlead")
+        enable(node.docker)
+        eventually(lambda: node.status()["joined"], f"{node.name} to join", 30)
+
+    @classmethod
+    def join_swarm(cls):
+        manager, worker = cls.dockers
+        manager("swarm", "init", "--advertise-addr", address_of(1))
+        token = manager("swarm", "join-token", "--quiet", "worker").out.strip()
+        worker("swarm", "join", "--advertise-addr", address_of(2), "--token", token, f"{address_of(1)}:2377")
+
+    def test_a_service_has_containers_on_both_hosts_that_reach_each_other(self):
+        for docker in self.dockers:
+            docker("network", "create", "--config-only", "--ipam-driver", PLUGIN, "--ipam-opt", "network=shop", "--opt", "mode=overlay",
+                   "--opt", "network=shop", "shop-here")
+        manager = self.dockers[0]
+        manager("network", "create", "--scope", "swarm", "--driver", PLUGIN, "--config-from", "shop-here", "shop")
+        manager("service", "create", "--detach", "--no-resolve-image", "--name", "web", "--mode", "global", "--endpoint-mode", "dnsrr", "--network", "shop",
+                "--mount", "type=volume,source=data,target=/data,volume-driver=fairlead", images.IMAGE, "answer", "web", "tcp/80")
+        tasks = [eventually(lambda docker=docker: self.task(docker), "a container of the service", 90, 0.5) for docker in self.dockers]
+        addresses = [docker.address(task, "shop") for docker, task in zip(self.dockers, tasks)]
+        self.assertNotEqual(*addresses)
+        for docker, task, other in zip(self.dockers, tasks, reversed(addresses)):
+            self.assertTrue(docker.ping(task, other), f"{task} to {other}")
+            self.assertTrue(docker.answers(task, other, 80))
+            self.assertEqual({volume["name"] for volume in docker.host.fairlead_json("volume", "ls")}, {"data"})
+        manager("service", "rm", "web")
+
+    @staticmethod
+    def task(docker):
+        return docker("ps", "--quiet", "--filter", "label=com.docker.swarm.service.name=web", "--filter", "status=running").out.strip()
 
 
 if __name__ == "__main__":
