@@ -27,6 +27,11 @@ std::vector<std::string> option_keys(const Command& command);
 // The words of a command's arguments: "NAME", "[NEW]", "PORT...".
 std::vector<std::string> argument_words(const Command& command);
 
+// Of `fairlead doctor`, for its help and its manual page.
+inline constexpr std::string_view kDoctorExitCodes =
+    "The exit code is 0 when all is well, 1 with warnings, 2 with problems (and for a wrong "
+    "option),\nand 3 when something could not be looked at.";
+
 // "fairlead network rm", or "fairlead status".
 std::string full_name(const Command& command);
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "plugin-api/cli/text.h"
+#include "plugin-api/doctor/checks.h"
 
 namespace fairlead::cli {
 
@@ -54,6 +55,7 @@ constexpr auto kPlaces = std::to_array<Place>({
     {"*", "*", "JOB", Names::kJobs},
     {"*", "*", "HOST", Names::kHosts},
     {"*", "*", "BACKUP", Names::kBackups},
+    {"*", "*", "CHECK", Names::kChecks},
     {"*", "*", "FILE", Names::kFiles},
     {"*", "*", "DEVICE", Names::kFiles},
     {"*", "*", "DEST", Names::kFiles},
@@ -205,6 +207,13 @@ Result<Candidates> read_names(Names kind, std::string_view before, const CliSett
   }
 }
 
+Candidates checks() {
+  Candidates found;
+  for (const doctor::Check& check : doctor::checks())
+    found.push_back({std::string(check.id), std::string(check.about)});
+  return found;
+}
+
 bool fits(std::string_view pattern, std::string_view word) {
   return pattern == "*" || pattern == word;
 }
@@ -228,6 +237,7 @@ Names names_at(std::string_view group, std::string_view command, std::string_vie
 std::vector<Candidate> names_of(Names kind, std::string_view before, const CliSettings& settings,
                                 const CliContext& context) {
   if (kind == Names::kNone || kind == Names::kFiles || kind == Names::kFolders) return {};
+  if (kind == Names::kChecks) return checks();
   if (context.uid != 0 && kind != Names::kHosts) return {};
   std::error_code failed;
   if (!settings.state_dir.empty() && !std::filesystem::exists(settings.state_dir, failed))

@@ -26,6 +26,7 @@ enum class Names {
   kJobs,
   kHosts,
   kBackups,  // in the folder in `before`
+  kChecks,   // of the doctor
   kFiles,
   kFolders,
 };

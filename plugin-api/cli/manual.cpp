@@ -58,6 +58,7 @@ void describe(Roff& page, const Command& command) {
     page.paragraph(
         fmt::format("The exit code is {} when something could not be kept; it is named on stderr.",
                     kIncomplete));
+  if (command.takes & kDoctor) page.paragraph(kDoctorExitCodes);
   page.paragraph(command.examples.find('\n') == std::string_view::npos ? "Example:" : "Examples:");
   page.example(command.examples);
 }

@@ -269,11 +269,7 @@ std::string footer_of(const Command& command) {
     footer += fmt::format(
         "\n\nThe exit code is {} when something could not be kept; it is named on stderr.",
         kIncomplete);
-  if (command.takes & kDoctor)
-    footer +=
-        "\n\nThe exit code is 0 when all is well, 1 with warnings, 2 with problems (and for a "
-        "wrong "
-        "option),\nand 3 when something could not be looked at.";
+  if (command.takes & kDoctor) footer += "\n\n" + std::string(kDoctorExitCodes);
   return footer + "\n\nGlobal options: fairlead --help";
 }
 

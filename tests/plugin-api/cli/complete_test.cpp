@@ -73,6 +73,7 @@ TEST_F(Complete, NamesOfWhatThereIs) {
   EXPECT_EQ(proposed("trash restore", ""), "old :none");
   EXPECT_EQ(proposed("jobs stop", ""), failed_job().id + " :none");
   EXPECT_EQ(proposed("backup rm /srv", ""), data_backup().id + " :none");
+  EXPECT_EQ(proposed("doctor", "disk"), "disk-space :none");
 }
 
 TEST_F(Complete, ValuesOfOptions) {
