@@ -59,7 +59,9 @@ class Paths {
 
  private:
   void of_family(Family family, Explanation& explanation) {
-    if (!can_begin(family)) return;
+    const std::vector<IpAddress>& named = question_.to.addresses;
+    const bool is_asked = named.empty() || explain::of_family(named, family);
+    if (!is_asked || !can_begin(family)) return;
     std::vector<Target> targets = direct(family);
     const std::size_t own = targets.size();
     std::ranges::move(published(family), std::back_inserter(targets));

@@ -134,6 +134,13 @@ TEST_F(Explain, AnotherContainerIsToldOfThePublishedPort) {
   EXPECT_EQ(from_b->paths[1].reach, Reach::kYes);
 }
 
+TEST_F(Explain, AnAddressIsAskedInItsFamilyOnly) {
+  world_.places[0].endpoint.addresses.push_back(*Cidr::parse("fd01::2/64"));
+  const auto said = ask("outside", "fd01::2", "80/tcp");
+  ASSERT_FALSE(said);  // IPv4 alone is asked for
+  EXPECT_THAT(said.error().text, HasSubstr("no IPv4 addresses in common"));
+}
+
 TEST_F(Explain, WhoeverSendsUnderAnotherMacIsStoppedAtThePort) {
   world_.places[0].endpoint.mac = *MacAddress::parse("02:fa:0a:01:00:09");
   expect("a1", "a2", "icmp", Reach::kNo, "not its own");
