@@ -36,7 +36,9 @@ Status show(Session& session, std::string_view text) {
   TRY(const auto document, json::parse(text));
   TRY(const auto line, native::decode_event(document));
   const auto* change = std::get_if<Change>(&line);
-  if (session.line.json)
+  if (!session.line.format.empty())
+    session.print_json_line(document);
+  else if (session.line.json)
     session.print(text);
   else if (change != nullptr)
     session.print(line_of(session, *change));

@@ -14,7 +14,8 @@ struct Invocation {
   const Command* command = nullptr;
   CliSettings settings;
   unsigned verbose = 0;
-  bool json = false;
+  bool json = false;  // also with --format, which says how the JSON is shown
+  std::string format;
   bool quiet = false;
 
   std::vector<std::string> names;            // positional arguments

@@ -213,6 +213,9 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
 
 void add_globals(CLI::App& app, Invocation& line, bool& version) {
   add_flag(app, "--json", line.json, "Print JSON");
+  add_text(app, "--format", line.format, "TEMPLATE",
+           "Show the JSON so: a template like '{{.Name}}', 'table {{.Name}}\\t{{.Driver}}', a path "
+           "like .state.mtu, or json");
   add_flag(app, "-q,--quiet", line.quiet, "Print names and ids only");
   app.add_flag("-v,--verbose", line.verbose, "Tell each step on stderr; twice: everything");
   add_text(app, "--config", line.settings.config, "FILE",
@@ -524,6 +527,7 @@ std::variant<Invocation, EarlyExit> parse_command_line(const std::vector<std::st
     parser.line.command = &*std::ranges::find(commands(), "version", &Command::name);
   if (parser.line.command != nullptr) {
     merge_size(parser.line);
+    if (!parser.line.format.empty() && parser.line.format != "table") parser.line.json = true;
     return parser.line;
   }
   return EarlyExit{kUsage, parser.app.help()};

@@ -50,7 +50,26 @@ void Session::print(const Table& table) {
 }
 
 void Session::print_json(const native::Document& document) {
-  context.out << document.dump(2) << '\n';
+  if (formatted_)
+    print_json_line(document);
+  else
+    context.out << document.dump(2) << '\n';
+}
+
+void Session::print_json_line(const native::Document& document) {
+  if (!formatted_) {
+    context.out << document.dump() << '\n';
+    return;
+  }
+  if (!shown_) return;
+  std::set<std::string> notes;
+  const auto text = formatted_->show(document, context.is_tty ? context.width : 0, notes);
+  if (text)
+    context.out << *text;
+  else
+    shown_ = fail(text.error());
+  for (const std::string& note : notes)
+    if (told_.insert(note).second) context.err << "note: --format: " << printable(note) << '\n';
 }
 
 void Session::warn(const std::vector<std::string>& warnings) {

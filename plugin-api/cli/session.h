@@ -4,9 +4,11 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
+#include "plugin-api/cli/formatted.h"
 #include "plugin-api/cli/invocation.h"
 #include "plugin-api/cli/table.h"
 #include "plugin-api/native/codec.h"
@@ -15,8 +17,10 @@ namespace fairlead::cli {
 
 class Session {
  public:
-  Session(const Invocation& invocation, const CliContext& cli_context)
-      : line(invocation), context(cli_context) {}
+  // `formatted`: what --format says, if anything.
+  Session(const Invocation& invocation, const CliContext& cli_context,
+          std::optional<Formatted> formatted = {})
+      : line(invocation), context(cli_context), formatted_(std::move(formatted)) {}
 
   const Invocation& line;
   const CliContext& context;
@@ -36,7 +40,10 @@ class Session {
 
   void print(std::string_view text);  // one line on stdout, safe for a terminal
   void print(const Table& table);
+  // As --format says; else as JSON, indented.
   void print_json(const native::Document& document);
+  // One of many that come one after the other: as --format says, else in one line.
+  void print_json_line(const native::Document& document);
   bool quiet() const { return line.quiet; }
   // What was done all the same, and should be known: one line each on stderr, "warning: ...".
   void warn(const std::vector<std::string>& warnings);
@@ -59,8 +66,14 @@ class Session {
   bool passes_filters(std::string_view name) const;
   std::string id_text(std::string_view id) const;  // shortened unless --no-trunc
 
+  // The first failure of --format: it fits to no value that came.
+  const Status& shown() const { return shown_; }
+
  private:
   std::optional<Result<CliServices>> services_;
+  std::optional<Formatted> formatted_;
+  Status shown_;
+  std::set<std::string> told_;  // notes on --format
 };
 
 }  // namespace fairlead::cli

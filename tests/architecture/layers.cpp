@@ -86,11 +86,13 @@ const std::vector<Layer>& layers() {
        {"network/api", "volume/api", "base", "base/json", "base/http_client",
         "plugin-api/native/codec.h", "plugin-api/native/headers.h"}},
       // What the command line prints as JSON is what the API answers, and both refuse the same.
+      // Templates over JSON: of --format.
+      {"plugin-api/cli/format", {"base", "base/json"}},
       {"plugin-api/cli",
        {"network/api", "volume/api", "base", "base/json", "plugin-api/native/codec.h",
         "plugin-api/native/codec_explain.h", "plugin-api/native/docker_objects.h",
         "plugin-api/native/codec_doctor.h", "plugin-api/doctor/checks.h",
-        "plugin-api/doctor/doctor.h"}},
+        "plugin-api/doctor/doctor.h", "plugin-api/cli/format"}},
       {"plugin-api/bin", {"base", "network", "volume", "plugin-api"}},
   };
   return table;
