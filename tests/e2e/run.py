@@ -39,7 +39,7 @@ SECONDS = {
     "test_cni_crash.CrashWithAnotherIpamPlugin": 69, "test_scale.Scale": 67, "test_docker_lifecycle.AnAddressForNothing": 65,
     "test_cni_crash.Crash": 59, "test_routed.Routed": 50, "test_docker_compose.OverTimeWithCompose1": 49,
     "test_managed_plugin.ManagedPlugin": 74, "test_managed_plugin.SwarmOnTwoHosts": 67, "test_webapp.WebAppWithCompose1": 58,
-    "test_webapp.WebAppWithCompose26": 46, "test_databases.PostgresOnExt4Images": 45, "test_docker_ports.Forms": 44, "test_verbs_crash.FirstAndLast": 40,
+    "test_webapp.WebAppWithCompose26": 46, "test_webapp.FailOver": 39, "test_databases.PostgresOnExt4Images": 45, "test_docker_ports.Forms": 44, "test_verbs_crash.FirstAndLast": 40,
     "test_podman_netavark.DropInWithTheDaemon": 40, "test_names.OfEveryRuntime": 40,
     "test_podman_netavark.PluginWithTheDaemon": 38, "test_databases.PostgresOnBtrfs": 37,
     "test_databases.MariaDbOnXfsImages": 37, "test_verbs_crash.OfTheDaemon": 35, "test_forwarding.Strangers": 35,
