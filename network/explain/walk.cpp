@@ -68,6 +68,7 @@ class Walk {
 
   void restore_destination();
   void restore_source();
+  bool is_parted_by(const std::string& bridge) const;
   Journey receive(const std::string& link);
   Journey at_host();
   Journey leave(const std::string& link);
@@ -203,10 +204,27 @@ void Walk::restore_source() {
   if (flow().answer && flow().translated) packet().source = flow().destination;
 }
 
+// What br_netfilter has translated to a neighbour on the same bridge is not routed: it goes from port to port there
+// (net/bridge/br_netfilter_hooks.c, br_nf_pre_routing_finish), and isolated ports part it.
+bool Walk::is_parted_by(const std::string& bridge) const {
+  const Flow& flow = journey_.flow;
+  if (!flow.translated || flow.answer) return false;
+  if (!world_.facts.bridges_pass_packets(journey_.packet.family())) return false;
+  const Place* from = world_.holder_of(flow.source);
+  const Place* to = world_.holder_of(flow.answerer);
+  return from != nullptr && to != nullptr && from != to && from->bridge == bridge &&
+         to->bridge == bridge && world_.facts.is_isolated(from->port) &&
+         world_.facts.is_isolated(to->port);
+}
+
 Journey Walk::receive(const std::string& link) {
   packet().in = link;
   packet().out.clear();
   if (!passes(Layer::kPackets, "prerouting")) return arrive(Kind::kNowhere);
+  if (is_parted_by(link))
+    return stop("bridge " + link,
+                "br_netfilter leads what is translated to a neighbour over the bridge itself, and "
+                "the ports are isolated from each other (icc=false)");
   restore_destination();
   const IpAddress to = packet().destination;
   const Route route =

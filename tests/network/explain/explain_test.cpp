@@ -134,6 +134,14 @@ TEST_F(Explain, AnotherContainerIsToldOfThePublishedPort) {
   EXPECT_EQ(from_b->paths[1].reach, Reach::kYes);
 }
 
+// As the kernel does (test_explain.RandomPairs, seed 1548912033).
+TEST_F(Explain, BridgeNetfilterKeepsWhatItTranslatesOnTheBridge) {
+  expect("b2", "203.0.113.2", "8098/tcp", Reach::kYes, "it goes on to 10.2.0.2:80");
+  facts_.bridge_netfilter = true;
+  expect("b2", "203.0.113.2", "8098/tcp", Reach::kNo, "icc=false");
+  expect("a2", "203.0.113.2", "8097/tcp", Reach::kYes, "it goes on to 10.1.0.2:80");
+}
+
 TEST_F(Explain, AnAddressIsAskedInItsFamilyOnly) {
   world_.places[0].endpoint.addresses.push_back(*Cidr::parse("fd01::2/64"));
   const auto said = ask("outside", "fd01::2", "80/tcp");

@@ -21,7 +21,7 @@ class FakeFacts : public Facts {
   std::map<std::string, Way> ways;         // by subnet
   std::map<std::string, std::string> own;  // address: link
   std::set<std::string, std::less<>> isolated;
-  bool forwarding = true;
+  bool forwarding = true, bridge_netfilter = false;
 
   Route route(const RouteQuestion& question) const override {
     if (is_local(question.to, {})) return {.kind = Route::Kind::kLocal, .link = "lo"};
@@ -45,7 +45,7 @@ class FakeFacts : public Facts {
   }
   std::string kind_of(std::string_view) const override { return {}; }
   bool forwards(Family) const override { return forwarding; }
-  bool bridges_pass_packets(Family) const override { return false; }
+  bool bridges_pass_packets(Family) const override { return bridge_netfilter; }
   bool is_isolated(std::string_view port) const override { return isolated.contains(port); }
 };
 
