@@ -20,6 +20,59 @@ namespace {
 // every policy is accept, and an accept here ends only the chain of this table. There are no
 // anonymous sets, because Firewall::differences() does not compare their elements.
 constexpr std::string_view kInetChains = R"(
+	# What published ports receive and send, for people to look at: packets make the elements, so that a port costs
+	# nothing more when it is published. Whoever is not asked for a day is forgotten. Families are counted once somebody
+	# has looked (service/traffic.h).
+	set counted {
+		type nf_proto
+	}
+
+	set traffic_in_v4 {
+		type inet_proto . ipv4_addr . inet_service
+		size 65535
+		flags dynamic,timeout
+		timeout 1d
+	}
+
+	set traffic_in_v6 {
+		type inet_proto . ipv6_addr . inet_service
+		size 65535
+		flags dynamic,timeout
+		timeout 1d
+	}
+
+	set traffic_out_v4 {
+		type inet_proto . ipv4_addr . inet_service
+		size 65535
+		flags dynamic,timeout
+		timeout 1d
+	}
+
+	set traffic_out_v6 {
+		type inet_proto . ipv6_addr . inet_service
+		size 65535
+		flags dynamic,timeout
+		timeout 1d
+	}
+
+	# Translated and not yet translated back: the container's end of the flow has its own address. ICMP errors have no
+	# ports.
+	chain traffic {
+		type filter hook postrouting priority filter; policy accept;
+		ct status dnat ct state != related meta nfproto @counted goto count_traffic
+	}
+
+	chain count_traffic {
+		ct direction reply goto count_out
+		update @traffic_in_v4 { meta l4proto . ip daddr . th dport counter }
+		update @traffic_in_v6 { meta l4proto . ip6 daddr . th dport counter }
+	}
+
+	chain count_out {
+		update @traffic_out_v4 { meta l4proto . ip saddr . th sport counter }
+		update @traffic_out_v6 { meta l4proto . ip6 saddr . th sport counter }
+	}
+
 	# Bridges carry route_localnet=1 for ports published on 127.0.0.1: without this a container would reach the host's
 	# own loopback services, or speak under a loopback address.
 	chain guard {
@@ -329,6 +382,7 @@ constexpr std::string_view kInetChains = R"(
 
 	# Out of a bridge, to the host itself. A container that looks for an address of its own has none yet (::).
 	chain to_host {
+		ct status dnat ct direction reply ct state != related meta nfproto @counted jump count_out
 		meta l4proto . th dport @tunnel_ports jump to_tunnel
 		iifname @own_bridges ip6 saddr != :: fib saddr . iif oif missing drop
 		iifname @own_bridges ip saddr != 0.0.0.0 fib saddr . iif oif missing drop

@@ -16,5 +16,7 @@ constexpr std::string_view traffic_set(TrafficWay way, Family family) {
   return family == Family::kV4 ? "traffic_out_v4" : "traffic_out_v6";
 }
 inline constexpr unsigned kTrafficKeyFields = 3;
+// The families that are counted.
+inline constexpr std::string_view kCountedSet = "counted";
 
 }  // namespace fairlead::nat

@@ -35,12 +35,26 @@ class Reader : public TrafficReader {
   Result<TrafficReport> read() override;
 
  private:
+  Result<bool> switch_ports();
   Result<bool> read_ports(PortCounts& counts);
 
   TrafficParts parts_;
 };
 
-// Returns false when nothing is counted.
+// Switches the counting on, or off. Returns whether ports are counted.
+Result<bool> Reader::switch_ports() {
+  std::vector<kernel::ElementChange> changes;
+  for (const Family family : {Family::kV4, Family::kV6})
+    changes.push_back({.kind = parts_.counts_ports ? kernel::ElementChange::Kind::kAdd
+                                                   : kernel::ElementChange::Kind::kRemove,
+                       .element = {.set = std::string(nat::kCountedSet),
+                                   .key = kernel::ElementBytes().family(family)}});
+  const Status done = parts_.firewall.apply(changes);
+  if (!done && done.error().code != Code::kNotFound) return fail(done.error());
+  return done.has_value() && parts_.counts_ports;
+}
+
+// Returns false when there is no table.
 Result<bool> Reader::read_ports(PortCounts& counts) {
   for (const nat::TrafficWay way : {nat::TrafficWay::kIn, nat::TrafficWay::kOut})
     for (const Family family : {Family::kV4, Family::kV6}) {
@@ -110,7 +124,10 @@ Result<TrafficReport> Reader::read() {
   TRY(const auto links, parts_.read_links(names));
   TrafficReport report;
   PortCounts counts;
-  TRY(report.counts_ports, read_ports(counts));
+  TRY(report.counts_ports, switch_ports());
+  if (report.counts_ports) {
+    TRY(report.counts_ports, read_ports(counts));
+  }
   for (const Endpoint& endpoint : endpoints) {
     const auto link = links.find(host_side_of(endpoint));
     if (link == links.end()) continue;

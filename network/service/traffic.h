@@ -20,6 +20,10 @@ struct TrafficParts {
   std::function<Result<std::map<std::string, kernel::LinkTraffic>>(std::span<const std::string>)>
       read_links;
   std::unique_ptr<kernel::ElementCounters> counters;  // of the table inet fairlead
+  kernel::Firewall& firewall;                         // the same table
+  // Whether ports are counted. They are from the first reading on, so that nobody pays who never looks;
+  // a table that is made anew begins again with the next one.
+  bool counts_ports = true;
 };
 std::unique_ptr<TrafficReader> make_traffic_reader(TrafficParts parts);
 

@@ -163,6 +163,7 @@ constexpr auto kFile = fields(
     defaulted<&File::config, &Config::paths, &Paths::overcommit>("overcommit",
                                                                  json::custom<&read_ratio>()),
     defaulted<&File::config, &Config::paths, &Paths::allow_forwarding>("allow_forwarding"),
+    defaulted<&File::config, &Config::paths, &Paths::count_traffic>("counters"),
     defaulted<&File::config, &Config::paths, &Paths::uplink_mask>(
         "uplink_mask", json::custom<&read_uplink_mask>()),
     defaulted<&File::config, &Config::paths, &Paths::backup_roots>(

@@ -15,6 +15,8 @@
 //                                not covered by what is free is refused
 //     "allow_forwarding": false, packets between interfaces of others are routed, although it is
 //                                Fairlead that has switched the host's forwarding on
+//     "counters": true,          what published ports receive and send is counted, once somebody has
+//                                looked (docs/metrics.md)
 //     "foreign_firewalls": "open",  what is done where another firewall drops what is forwarded:
 //                                "open" lets Fairlead's bridges pass, "report" only tells of it
 //     "uplink_mask": "0xf0000000",  bits of marks of packets, by which answers of published ports

@@ -81,7 +81,9 @@ class WiredCore : public Core {
       traffic_ = network::make_traffic_reader(
           {.networks = networks(),
            .read_links = kernel::read_link_traffic,
-           .counters = kernel::make_element_counters({std::string(nat::kTable)})});
+           .counters = kernel::make_element_counters({std::string(nat::kTable)}),
+           .firewall = *firewall_,
+           .counts_ports = paths_.count_traffic});
     });
     return *traffic_;
   }

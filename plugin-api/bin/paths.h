@@ -23,6 +23,7 @@ struct Paths {
   std::string docker_socket = "/run/docker.sock";
   bool run_hooks = true;
   bool allow_forwarding = false;           // of packets between interfaces of others
+  bool count_traffic = true;               // of published ports, for those who look
   bool open_foreign_firewalls = true;      // false: they are only reported
   std::uint32_t uplink_mask = 0xf0000000;  // the bits of marks that name a way out
 

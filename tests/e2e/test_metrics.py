@@ -1,20 +1,24 @@
-"""What /metrics tells agrees with what was done, and Prometheus's own tool reads it."""
+"""What /metrics tells agrees with what was done and with real traffic, and Prometheus's own tool reads it."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
+import threading
 import unittest
 from pathlib import Path
 
 from support.e2e import cni
 from support.e2e.case import CniCalls, FairleadCase
+from support.e2e.host import HOST_V4
 from support.e2e.waiting import eventually
 
 API_SOCKET = "/run/fairlead/api.sock"
 PACKAGING = Path(__file__).resolve().parent.parent.parent / "packaging"
 LINE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)$')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+MEBIBYTE = 1 << 20
 
 
 def parse(text):
@@ -60,6 +64,32 @@ class MetricsCase(CniCalls, FairleadCase):
 
     def value(self, name, path="/metrics", **labels):
         return self.series(path).get((name, frozenset(labels.items())), 0)
+
+    @contextlib.contextmanager
+    def serving(self, container, port, count):
+        """In the container somebody takes one connection, reads `count` bytes and sends as many back."""
+        with self.containers.net(container) as net, net.listen("0.0.0.0", port) as listener:
+            def serve():
+                connection, _ = listener.accept()
+                with connection:
+                    got = 0
+                    while got < count:
+                        got += len(connection.recv(65536))
+                    connection.sendall(b"x" * count)
+            server = threading.Thread(target=serve, daemon=True)
+            server.start()
+            yield
+            server.join(30)
+            self.assertFalse(server.is_alive(), "the server is not done")
+
+    def transfer(self, net, address, port, count):
+        with net.connect(address, port, timeout=30) as connection:
+            connection.sendall(b"y" * count)
+            got = 0
+            while got < count:
+                part = connection.recv(65536)
+                self.assertTrue(part, "the connection ended early")
+                got += len(part)
 
 
 class Scrapes(MetricsCase):
@@ -130,3 +160,98 @@ class AtAnAddress(MetricsCase):
         for path in ("/v1/networks", "/", "/v1/cni"):
             self.assertEqual("404", self.get(path).out)
         self.assertEqual("405", self.get("/metrics", "--request", "POST").out)
+
+
+class Traffic(MetricsCase):
+    def setUp(self):
+        super().setUp()
+        self.look()
+
+    def look(self):
+        """From the first look on, ports are counted; without a network there is no table yet."""
+        self.containers.make("first")
+        self.network.add("first")
+        self.scrape("/metrics/traffic")
+
+    def port_bytes(self, way):
+        return self.value(f"fairlead_port_{way}_bytes_total", "/metrics/traffic", network="shop", container="web",
+                          protocol="tcp", port="80")
+
+    def endpoint_bytes(self, way):
+        return self.value(f"fairlead_endpoint_{way}_bytes_total", "/metrics/traffic", network="shop", container="web")
+
+    def assert_about(self, expected, count):
+        """The kernel counts headers as well."""
+        self.assertGreaterEqual(count, expected)
+        self.assertLess(count, expected * 1.1)
+
+    def test_of_a_published_port_from_outside_and_from_the_host(self):
+        self.containers.make("web")
+        self.network.add("web", ports=[(8080, 80)])
+        count = 0
+        for net in (self.host.outside, self.host.net):
+            with self.serving("web", 80, MEBIBYTE):
+                self.transfer(net, HOST_V4, 8080, MEBIBYTE)
+            count += MEBIBYTE
+            for way in ("receive", "transmit"):
+                with self.subTest(way=way, of=net):
+                    self.assert_about(count, self.port_bytes(way))
+                    self.assert_about(count, self.endpoint_bytes(way))
+
+    def test_what_is_not_published_counts_for_the_endpoint_alone(self):
+        self.containers.make("web", "other")
+        web = self.network.add("web", ports=[(8080, 81)])
+        self.network.add("other")
+        with self.serving("web", 80, MEBIBYTE), self.containers.net("other") as other:
+            self.transfer(other, cni.address_of(web), 80, MEBIBYTE)
+        self.assert_about(MEBIBYTE, self.endpoint_bytes("receive"))
+        self.assertEqual(0, self.port_bytes("receive"))
+
+    def test_a_table_that_was_made_anew_counts_from_zero(self):
+        self.containers.make("web")
+        self.network.add("web", ports=[(8080, 80)])
+        with self.serving("web", 80, MEBIBYTE):
+            self.transfer(self.host.outside, HOST_V4, 8080, MEBIBYTE)
+        self.assertGreater(self.port_bytes("receive"), MEBIBYTE)
+        self.host.exec("nft", "flush", "ruleset")
+        self.host.fairlead("reconcile")
+        self.assertEqual(0, self.port_bytes("receive"))
+        self.assertGreater(self.endpoint_bytes("receive"), MEBIBYTE)
+        with self.serving("web", 80, MEBIBYTE):
+            self.transfer(self.host.outside, HOST_V4, 8080, MEBIBYTE)
+        self.assert_about(MEBIBYTE, self.port_bytes("receive"))
+
+    def test_the_tables_of_counters_do_not_differ_from_what_is_written(self):
+        self.containers.make("web")
+        self.network.add("web", ports=[(8080, 80)])
+        with self.serving("web", 80, 10):
+            self.transfer(self.host.outside, HOST_V4, 8080, 10)
+        self.assertGreater(self.port_bytes("receive"), 0)
+        self.assertEqual([], self.host.fairlead_json("status")["problems"])
+
+    def test_before_the_first_look_nothing_is_counted(self):
+        self.host.exec("nft", "flush", "ruleset")
+        self.host.fairlead("reconcile")
+        self.containers.make("web")
+        self.network.add("web", ports=[(8080, 80)])
+        with self.serving("web", 80, MEBIBYTE):
+            self.transfer(self.host.outside, HOST_V4, 8080, MEBIBYTE)
+        self.assertEqual(0, self.port_bytes("receive"))
+
+    def test_switched_off_nothing_is_counted(self):
+        self.host.write("/etc/fairlead/fairlead.json", '{"counters": false}')
+        self.fairleadd.stop()
+        self.restart_fairleadd()
+
+        def as_before():
+            self.host.path("/etc/fairlead/fairlead.json").unlink()
+            self.fairleadd.stop()
+            self.restart_fairleadd()
+        self.addCleanup(as_before)
+        self.scrape("/metrics/traffic")  # takes back what the look before it has switched on
+        self.containers.make("web")
+        self.network.add("web", ports=[(8080, 80)])
+        with self.serving("web", 80, MEBIBYTE):
+            self.transfer(self.host.outside, HOST_V4, 8080, MEBIBYTE)
+        self.assertEqual(0, self.port_bytes("receive"))
+        self.assert_about(MEBIBYTE, self.endpoint_bytes("receive"))

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "network/nat/traffic.h"
+#include "tests/support/fake_firewall.h"
 #include "tests/support/mock_services.h"
 
 namespace fairlead::network {
@@ -46,7 +47,10 @@ class Traffic : public ::testing::Test {
                                          return Result<std::map<std::string, kernel::LinkTraffic>>(
                                              links_);
                                        },
-                                   .counters = std::make_unique<FixedCounters>(sets_)});
+                                   .counters = std::make_unique<FixedCounters>(sets_),
+                                   .firewall = firewall_});
+    EXPECT_TRUE(
+        firewall_.run("table inet fairlead {\n\tset counted {\n\t\ttype nf_proto\n\t}\n}\n"));
   }
 
   void has(std::vector<Endpoint> endpoints) {
@@ -77,8 +81,20 @@ class Traffic : public ::testing::Test {
       {"flh1",
        {.rx_packets = 1, .rx_bytes = 10, .rx_dropped = 5, .tx_packets = 2, .tx_bytes = 20}}};
   std::vector<std::string> asked_;
+  testing::FakeFirewall firewall_;
   std::unique_ptr<TrafficReader> reader_;
 };
+
+TEST_F(Traffic, TheFirstLookSwitchesThePortsOn) {
+  has({web()});
+  EXPECT_TRUE(firewall_.elements("counted")->empty());
+  for (int i = 0; i < 2; ++i) {
+    const auto report = reader_->read();
+    ASSERT_TRUE(report) << report.error().text;
+    EXPECT_TRUE(report->counts_ports);
+    EXPECT_EQ(firewall_.elements("counted")->size(), 2U);
+  }
+}
 
 TEST_F(Traffic, WhatTheHostsSideSendsTheContainerReceives) {
   has({web()});
@@ -143,6 +159,7 @@ TEST_F(Traffic, WithoutLinkInTheHostAnEndpointIsLeftOut) {
 TEST_F(Traffic, WithoutATableEndpointsAreToldAllTheSame) {
   has({web()});
   sets_.clear();
+  ASSERT_TRUE(firewall_.run("add table inet fairlead\ndelete table inet fairlead\n"));
   const auto report = reader_->read();
   ASSERT_TRUE(report) << report.error().text;
   EXPECT_FALSE(report->counts_ports);

@@ -124,10 +124,10 @@ TEST(ConfigTest, WhatCannotWorkIsRefusedByItsName) {
 }
 
 TEST(ConfigTest, EveryFieldOfTheWrongTypeIsRefusedByItsName) {
-  for (const char* key :
-       {"run_dir", "state_dir", "volume_dir", "plugin_dir", "bind_roots", "backup_roots",
-        "device_roots", "api_group", "allow_forwarding", "foreign_firewalls",
-        "restart_docker_containers", "docker_socket", "metrics_address", "log_level", "log_format", "cluster"})
+  for (const char* key : {"run_dir", "state_dir", "volume_dir", "plugin_dir", "bind_roots",
+                          "backup_roots", "device_roots", "api_group", "allow_forwarding",
+                          "counters", "foreign_firewalls", "restart_docker_containers",
+                          "docker_socket", "metrics_address", "log_level", "log_format", "cluster"})
     EXPECT_THAT(refused(fmt::format(R"({{"{}": 7}})", key)),
                 HasSubstr(fmt::format("field {} must be ", key)));
   for (const char* key : {"name", "address", "host", "ca_file", "certificate_file", "key_file",
