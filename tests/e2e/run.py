@@ -45,7 +45,7 @@ SECONDS = {
     "test_podman_netavark.PluginWithTheDaemon": 38, "test_databases.PostgresOnBtrfs": 37,
     "test_databases.MariaDbOnXfsImages": 37, "test_verbs_crash.OfTheDaemon": 35, "test_forwarding.Strangers": 35,
     "test_cluster_crash.AgentsThatDie": 34, "test_repair.Repair": 32, "test_many_ports.TenThousand": 30,
-    "test_podman_netavark.PluginWithoutADaemon": 28, "test_docker_network.Create": 26, "test_reboot.Killed": 24,
+    "test_podman_netavark.PluginWithoutADaemon": 28, "test_docker_network.Create": 26, "test_installed.UnderTraffic": 45, "test_installed.Booting": 35, "test_installed.Installed": 30, "test_reboot.Killed": 24,
     "test_join.AllRuntimes": 24, "test_cluster.HostileRecords": 24, "test_every_runtime.EveryRuntime": 22,
     "test_explain.RandomPairs": 45, "test_routed.Ports": 21, "test_first_packet.WithTheDaemon": 21, "test_cni_ipam.DhcpWithoutADaemon": 21,
     "test_cni_ipam.DhcpWithTheDaemon": 21, "test_reboot.KilledWithLiveRestore": 20, "test_join.Docker28OrNewer": 20,
