@@ -245,6 +245,7 @@ TEST_F(Help, TellsEveryOption) {
       {"publish", {"ENDPOINT", "PORT...", "--network"}},
       {"unpublish", {"ENDPOINT", "[PORT...]", "--network"}},
       {"events", {"--since", "--until", "--kind"}},
+      {"doctor", {"[CHECK...]", "--fix", "--list"}},
       {"explain", {"A", "B", "[PORT]", "-4", "-6", "--trace", "--wait"}},
       {"graph", {"[NETWORK...]", "--format"}},
       {"status", {}},
