@@ -1,6 +1,8 @@
-"""The command line in shells and pipes: completions in real bash, zsh and fish on a terminal."""
+"""Completions in real bash, zsh and fish on a terminal, and the documents as a site."""
 
 import shutil
+import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -56,3 +58,39 @@ class Completions(HostCase):
         said = self.host.exec("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", bin_folder() / "fairlead",
                               "__complete", "network", "rm", "")
         self.assertEqual((":none\n", ""), (said.out, said.err))
+
+
+class Documentation(unittest.TestCase):
+    """docs/build.sh over a copy of the repository's documents."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if shutil.which("mkdocs") is None:
+            raise unittest.SkipTest("mkdocs is not installed")
+        cls.copy = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="fairlead-e2e-")))
+        repository = HERE.parent.parent
+        for folder in ("docs", "examples", "plugin-api/native"):
+            shutil.copytree(repository / folder, cls.copy / folder)
+        for file in (*repository.glob("*.md"), repository / "LICENSE", repository / "mkdocs.yml", *repository.glob("*/README.md")):
+            target = cls.copy / file.relative_to(repository)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy(file, target)
+
+    def build(self):
+        return subprocess.run([self.copy / "docs/build.sh", self.copy / "site"], check=False, capture_output=True, text=True)
+
+    def test_becomes_a_site(self):
+        built = self.build()
+        self.assertEqual(0, built.returncode, built.stderr)
+        for page in ("index.html", "docs/networks.html", "docs/command-line.html", "CHANGELOG.html"):
+            self.assertTrue((self.copy / "site" / page).is_file(), page)
+
+    def test_with_a_link_to_nowhere_is_refused(self):
+        page = self.copy / "docs/limits.md"
+        text = page.read_text()
+        self.addCleanup(page.write_text, text)
+        page.write_text(text + "\n[nowhere](nowhere.md)\n")
+        built = self.build()
+        self.assertNotEqual(0, built.returncode)
+        self.assertIn("nowhere.md", built.stderr)
