@@ -96,7 +96,7 @@ std::optional<IpAddress> gateway_of(const network::Endpoint& endpoint, Family fa
 bool is_default(const network::Route& route) { return route.destination.prefix_length() == 0; }
 
 // The first `docker network create` on this host brings the shared network here, and the first in
-// the cluster creates it.
+// the cluster creates it: another host may have done so since it was not found.
 Result<bool> make_shared(network::NetworkService& networks, const CreateNetworkRequest& request,
                          network::NetworkOptions options) {
   const NetworkName name = *options.join;
@@ -108,8 +108,10 @@ Result<bool> make_shared(network::NetworkService& networks, const CreateNetworkR
   spec.name = name;
   spec.id.clear();
   spec.labels[network::kMadeForLabel] = "docker";
-  TRY_STATUS(networks.create_network(spec));
-  return true;
+  const auto created = networks.create_network(spec);
+  if (created) return true;
+  if (networks.inspect_network(name)) return false;
+  return fail(created.error());
 }
 
 // Reserves the addresses of --aux-address, which a network that Docker only binds did not get when

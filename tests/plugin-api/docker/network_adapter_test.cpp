@@ -68,6 +68,22 @@ TEST_F(NetworkAdapterTest, TakesFairleadsPools) {
   EXPECT_EQ(spec.subnets[1].family, Family::kV6);
 }
 
+// Two hosts of a cluster that are told of the same network at once: the later one joins it.
+TEST_F(NetworkAdapterTest, JoinsTheSharedNetworkThatAnotherHostHasJustMade) {
+  ON_CALL(plugin.networks, traits)
+      .WillByDefault(
+          Return(network::NetworkTraits{.scope = network::NetworkTraits::Scope::kCluster}));
+  EXPECT_CALL(plugin.networks, inspect_network)
+      .WillOnce(Return(fail(Code::kNotFound, "network shop does not exist")))
+      .WillRepeatedly(Return(shop()));
+  EXPECT_CALL(plugin.networks, create_network)
+      .WillOnce(Return(fail(Code::kConflict, "subnet 10.96.0.0/16 overlaps that of shop")));
+  EXPECT_CALL(plugin.networks, remove_network).Times(0);
+  EXPECT_CALL(plugin.networks, bind_network);
+  EXPECT_TRUE(adapter.create_network({.network_id = std::string(kNetworkId),
+                                      .options = {{"network", "shop"}, {"mode", "overlay"}}}));
+}
+
 TEST_F(NetworkAdapterTest, LeavesAddressesToDockersOwnAllocator) {
   const auto spec = spec_for(
       {.pools = {pool("LocalDefault", "10.1.0.0/24"), pool("LocalDefault", "10.2.0.0/24")}});
