@@ -10,7 +10,7 @@ site=$(realpath -m "${1:-build/site}")
 pages=$(mktemp -d)
 trap 'rm -rf "$pages"' EXIT
 cp --parents ./*.md LICENSE docs/*.md {base,network,volume,plugin-api,tests}/README.md "$pages"
-cp --parents -r examples plugin-api/native/openapi.json "$pages"
+cp --parents -r examples plugin-api/native/openapi.json packaging/{grafana,prometheus} "$pages"
 sed "s|^docs_dir:.*|docs_dir: $pages|; s|^site_dir:.*|site_dir: $site|" mkdocs.yml >"$pages.yml"
 trap 'rm -rf "$pages" "$pages.yml"' EXIT
 said=$(mkdocs build --clean --strict --config-file "$pages.yml" 2>&1) || { echo "$said" >&2; exit 1; }
