@@ -25,7 +25,7 @@ if [ "$(id -u)" -ne 0 ]; then
   echo "install: it installs a package, which needs root. Try: sudo examples/install.sh" >&2
   exit 1
 fi
-if dpkg-query -W -f '${db:Status-Status}' fairlead 2>/dev/null | grep -qv not-installed || [ -e /var/lib/fairlead ] || nft list table inet fairlead >/dev/null 2>&1; then
+if dpkg-query -W -f '${db:Status-Status}' fairlead 2>/dev/null | grep -qv not-installed || [ -e /var/lib/fairlead/state.db ] || nft list table inet fairlead >/dev/null 2>&1; then
   echo "install: there is a Fairlead on this host already (or the state of one); this demonstration would remove it." >&2
   exit 1
 fi

@@ -84,6 +84,13 @@ class Installed(PluginCalls, MachineCase):
         for name, lines in before.items():
             self.assertEqual((set(), set()), (lines - after[name], after[name] - lines), name)
 
+    def test_the_example_comes_and_goes_without_a_trace(self):
+        self.machine.write("/root/examples/install.sh", (debs.REPOSITORY / "examples/install.sh").read_text(), mode=0o755)
+        self.machine.path("/root/fairlead.deb").write_bytes(self.package.read_bytes())
+        said = self.machine.exec("/root/examples/install.sh", "--deb", "/root/fairlead.deb", timeout=300).out
+        self.assertIn("ok    without a trace", said)
+        self.assertIn("10.79.0.2", said)
+
     def check_verbs(self):
         """As the daemon may do it under its unit: bridges, rules, loop devices, file systems, mounts, namespaces of others."""
         self.fairlead("network", "create", "--subnet", "10.70.0.0/24", "shop")
