@@ -70,7 +70,7 @@ class Documentation(unittest.TestCase):
             raise unittest.SkipTest("mkdocs is not installed")
         cls.copy = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="fairlead-e2e-")))
         repository = HERE.parent.parent
-        for folder in ("docs", "examples", "plugin-api/native"):
+        for folder in ("docs", "examples", "packaging", "plugin-api/native"):
             shutil.copytree(repository / folder, cls.copy / folder)
         for file in (*repository.glob("*.md"), repository / "LICENSE", repository / "mkdocs.yml", *repository.glob("*/README.md")):
             target = cls.copy / file.relative_to(repository)

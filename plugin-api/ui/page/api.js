@@ -14,15 +14,26 @@ async function ask(method, path, body, signal) {
   const key = localStorage.getItem(KEY);
   if (key) headers["X-Fairlead-Key"] = key;
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  let answer;
-  try {
-    answer = await fetch(path, {method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body)});
-  } catch (error) {
-    throw new Refused(0, error.name === "AbortError" ? "stopped" : "the daemon does not answer");
-  }
+  const request = {method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body)};
+  const answer = await fetchOrAgain(path, request);
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
   throw new Refused(answer.status, problem.detail ?? problem.error ?? `the daemon answered ${answer.status}`);
+}
+
+const MOMENT = 200;
+
+// Browsers drop what is under way when an interface of their machine comes or goes, as on a host of containers. What only
+// looks is asked for once more.
+async function fetchOrAgain(path, request, mayAgain = request.method === "GET") {
+  try {
+    return await fetch(path, request);
+  } catch (error) {
+    if (error.name === "AbortError") throw new Refused(0, "stopped");
+    if (!mayAgain) throw new Refused(0, "the daemon does not answer");
+    await new Promise((done) => setTimeout(done, MOMENT));
+    return fetchOrAgain(path, request, false);
+  }
 }
 
 async function document_of(answer) {

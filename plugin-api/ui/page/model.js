@@ -147,8 +147,15 @@ export class Model {
 
   noteEndpoint(event) {
     const network = event.attributes.network;
-    if (network) this.pending.set(`${network}/${event.id}`, [network, event.id]);
-    else this.stale.add("endpoints");
+    const key = `${network}/${event.id}`;
+    if (!network) this.stale.add("endpoints");
+    else if (event.kind === "endpoint" && event.action === "remove") this.forget(key);
+    else this.pending.set(key, [network, event.id]);
+  }
+
+  forget(key) {
+    this.endpoints.delete(key);
+    this.pending.delete(key);
   }
 
   async catchUp() {
@@ -168,7 +175,7 @@ export class Model {
       const endpoint = await get(path("endpoints", network, id));
       this.endpoints.set(keyOf(endpoint), endpoint);
     } catch (error) {
-      if (error.status === GONE) this.endpoints.delete(`${network}/${id}`);
+      if (error.status === GONE) this.forget(`${network}/${id}`);
       else this.failed(error);
     }
   }

@@ -17,6 +17,8 @@ from support.e2e.waiting import eventually
 PROGRAM = "/usr/bin/chromium"
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run",
          "--disable-component-update", "--hide-scrollbars", "--force-color-profile=srgb", "--remote-debugging-pipe")
+# Chromium drops what is under way when an interface of its machine comes or goes; the page asks again.
+_NOT_OF_THE_PAGE = "net::ERR_NETWORK_CHANGED"
 
 
 def why_not():
@@ -97,7 +99,7 @@ class Browser:
             self.errors.append(details.get("exception", {}).get("description") or details["text"])
         elif method == "Runtime.consoleAPICalled" and event["type"] in ("error", "assert"):
             self.errors.append(" ".join(str(one.get("value", one.get("description"))) for one in event["args"]))
-        elif method == "Log.entryAdded" and event["entry"]["level"] == "error":
+        elif method == "Log.entryAdded" and event["entry"]["level"] == "error" and _NOT_OF_THE_PAGE not in event["entry"]["text"]:
             self.errors.append(f"{event['entry']['text']} {event['entry'].get('url', '')}")
 
     def _call(self, method, session=None, **params):
