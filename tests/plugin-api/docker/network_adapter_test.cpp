@@ -73,15 +73,19 @@ TEST_F(NetworkAdapterTest, JoinsTheSharedNetworkThatAnotherHostHasJustMade) {
   ON_CALL(plugin.networks, traits)
       .WillByDefault(
           Return(network::NetworkTraits{.scope = network::NetworkTraits::Scope::kCluster}));
+  auto shared = shop();
+  shared.options = network::parse_options({{"mode", "overlay"}}).value();
   EXPECT_CALL(plugin.networks, inspect_network)
       .WillOnce(Return(fail(Code::kNotFound, "network shop does not exist")))
-      .WillRepeatedly(Return(shop()));
+      .WillRepeatedly(Return(shared));
   EXPECT_CALL(plugin.networks, create_network)
       .WillOnce(Return(fail(Code::kConflict, "subnet 10.96.0.0/16 overlaps that of shop")));
   EXPECT_CALL(plugin.networks, remove_network).Times(0);
   EXPECT_CALL(plugin.networks, bind_network);
-  EXPECT_TRUE(adapter.create_network({.network_id = std::string(kNetworkId),
-                                      .options = {{"network", "shop"}, {"mode", "overlay"}}}));
+  const Status done =
+      adapter.create_network({.network_id = std::string(kNetworkId),
+                              .options = {{"network", "shop"}, {"mode", "overlay"}}});
+  EXPECT_TRUE(done) << done.error().text;
 }
 
 TEST_F(NetworkAdapterTest, LeavesAddressesToDockersOwnAllocator) {
