@@ -55,7 +55,7 @@ void SchemaValidator::check(const Json& schema, const Json& value, const std::st
 void SchemaValidator::check_keyword(const std::string& keyword, const Json& rule,
                                     const Json& schema, const Json& value,
                                     const std::string& place) {
-  static const std::set<std::string> kSilent{"description", "default", "title"};
+  static const std::set<std::string> kSilent{"description", "default", "format", "title"};
   const std::string text = value.is_string() ? value.get<std::string>() : "";
   if (kSilent.contains(keyword)) return;
   if (keyword == "type") {
