@@ -56,7 +56,7 @@ SECONDS = {
     "test_podman_netavark.DropInWithoutADaemon": 15, "test_loopback.AlteredTable": 15, "test_docker_names.DockerNames": 15,
     "test_doctor.WithTheDaemon": 15, "test_doctor.WithoutTheDaemon": 14, "test_page.ForEverybody": 30, "test_page.Seen": 25,
     "test_page.Thousand": 25, "test_page.Changed": 15,
-    "test_connections.Connections": 15, "test_cni_crash.CrashOfTheDaemon": 15, "test_policy.Egress": 14,
+    "test_openapi.InGo": 17, "test_openapi.InPython": 15, "test_connections.Connections": 15, "test_cni_crash.CrashOfTheDaemon": 15, "test_policy.Egress": 14,
     "test_docker_lifecycle.GatewayPriority": 14, "test_docker_lifecycle.DockerdKilled": 14, "test_join.Docker20": 13,
     "test_docker_ports.Conflicts": 13, "test_docker_lifecycle.FairleaddKilled": 13,
     "test_docker_compose.OverTimeWithCompose26": 13, "test_cluster.ContainersAndTunnels": 13, "test_callers.Stopping": 13,
