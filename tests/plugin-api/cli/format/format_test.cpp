@@ -73,8 +73,7 @@ TEST(FormatTest, Functions) {
   EXPECT_EQ(shown("{{.name | upper}} {{upper .name | lower}} {{title .name}}"), "SHOP shop Shop");
   EXPECT_EQ(shown("{{len .subnets}} {{len .name}} {{len .DNSServers}}"), "2 4 0");
   EXPECT_EQ(shown("{{join .subnets[].subnet \", \"}}"), "10.89.0.0/24, fd89::/64");
-  EXPECT_EQ(shown("{{.subnets[].subnet | join \" \"}}"),
-            "10.89.0.0/24 fd89::/64");
+  EXPECT_EQ(shown("{{.subnets[].subnet | join \" \"}}"), "10.89.0.0/24 fd89::/64");
   EXPECT_EQ(shown("{{index .subnets 1}} {{index .labels \"app\"}}"), "subnet=fd89::/64 web");
   EXPECT_EQ(shown("{{(index .subnets 0).gateway}}"), "10.89.0.1");
   EXPECT_EQ(shown("{{printf \"%-6s|%4d|%q%%\" .name .state.endpoints .name}}"),
