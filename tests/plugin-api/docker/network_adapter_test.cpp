@@ -1,5 +1,6 @@
 #include "plugin-api/docker/network_adapter.h"
 
+#include "network/api/options.h"
 #include "tests/plugin-api/docker/docker_fixture.h"
 
 namespace fairlead::docker::testing {
