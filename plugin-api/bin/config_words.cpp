@@ -48,6 +48,7 @@ constexpr auto kWords = std::to_array<ConfigWords>({
     {"reconcile_seconds", "60",
      "How often all is looked over, 1 to 86400. What the kernel tells of is repaired at once.",
      true},
+    {"counters", "true", "Count what published ports receive and send, once somebody looks."},
     {"metrics_address", "none",
      "Where /metrics is answered besides the API socket, as \"127.0.0.1:9464\". Whoever reaches it "
      "may "
