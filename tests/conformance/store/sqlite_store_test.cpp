@@ -143,6 +143,22 @@ TEST_F(SqliteStoreTest, TwoProcessesLoseNoIncrement) {
   EXPECT_EQ((**open()->get("counter")).value, std::to_string(2 * kTimes));
 }
 
+// Runs the program that writes one record, with a fault point armed.
+int write_with_fault(const std::string& path, const std::string& fault) {
+  const std::string writer = fairlead::testing::built_path("tests/store_writer");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setenv("FAIRLEAD_FAULT", fault.c_str(), 1);
+    ::execl(writer.c_str(), writer.c_str(), path.c_str(), "k", "theirs", nullptr);
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// A program of its own: a child of this process, where a watch runs, may have been forked while the
+// watch was inside SQLite, whose locks then stay locked.
 TEST_F(SqliteStoreTest, ACommitOfAnotherProcessIsSeenAndWatched) {
   const auto store = open();
   std::promise<std::string> reported;
@@ -150,11 +166,7 @@ TEST_F(SqliteStoreTest, ACommitOfAnotherProcessIsSeenAndWatched) {
     reported.set_value(events.front().record.value);
   });
   ASSERT_TRUE(watch);
-  const pid_t child = spawn([&] {
-    auto other = open_sqlite_store(path_);
-    return other && (*other)->commit({.puts = {{"k", "theirs"}}}) ? 0 : 1;
-  });
-  ASSERT_EQ(exit_code_of(child), 0);
+  ASSERT_EQ(write_with_fault(path_, "none"), 0);
   EXPECT_EQ((**store->get("k")).value, "theirs");
   auto report = reported.get_future();
   ASSERT_EQ(report.wait_for(std::chrono::seconds(10)), std::future_status::ready);
@@ -199,20 +211,6 @@ TEST_F(SqliteStoreTest, AProcessKilledWhileItCommitsLeavesWholeCommits) {
     }
     EXPECT_TRUE(store->commit({.puts = {{"after", "1"}}})) << "the dead process holds a lock";
   }
-}
-
-// Runs the program that writes one record, with a fault point armed.
-int write_with_fault(const std::string& path, const std::string& fault) {
-  const std::string writer = fairlead::testing::built_path("tests/store_writer");
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::setenv("FAIRLEAD_FAULT", fault.c_str(), 1);
-    ::execl(writer.c_str(), writer.c_str(), path.c_str(), "k", "theirs", nullptr);
-    ::_exit(127);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 TEST_F(SqliteStoreTest, AProcessKilledBeforeItsCommitEndsChangesNothing) {
