@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "plugin-api/http/path.h"
 #include "plugin-api/native/forms.h"
 #include "plugin-api/native/operations.h"
 
@@ -101,16 +102,6 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"POST", "/v1/reconcile", Body::kNone, "", reconcile, Work::kLong},
 });
 
-std::vector<std::string_view> split(std::string_view path) {
-  std::vector<std::string_view> segments;
-  for (std::size_t start = 1; start <= path.size();) {
-    const std::size_t end = std::min(path.find('/', start), path.size());
-    segments.push_back(path.substr(start, end - start));
-    start = end + 1;
-  }
-  return segments;
-}
-
 // "a,b" has two parts; "" has none.
 std::vector<std::string_view> split_list(std::string_view list) {
   std::vector<std::string_view> parts;
@@ -125,14 +116,15 @@ std::vector<std::string_view> split_list(std::string_view list) {
 bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
 
 bool matches(std::string_view pattern, const std::vector<std::string_view>& path) {
-  return std::ranges::equal(split(pattern), path, [](std::string_view want, std::string_view have) {
-    return is_parameter(want) ? !have.empty() : want == have;
-  });
+  return std::ranges::equal(http::path_segments(pattern), path,
+                            [](std::string_view want, std::string_view have) {
+                              return is_parameter(want) ? !have.empty() : want == have;
+                            });
 }
 
 // nullptr: there is none.
 const Route* route_of(const http::Request& request) {
-  const auto path = split(request.path);
+  const auto path = http::path_segments(request.path);
   const auto* route = std::ranges::find_if(kRoutes, [&](const Route& one) {
     return one.method == request.method && matches(one.pattern, path);
   });
@@ -181,7 +173,7 @@ Result<std::string> parse_parameter(std::string_view what, std::string_view segm
 Result<std::vector<std::string>> parse_parameters(const Route& route,
                                                   const std::vector<std::string_view>& path) {
   std::vector<std::string> parameters;
-  const auto pattern = split(route.pattern);
+  const auto pattern = http::path_segments(route.pattern);
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (!is_parameter(pattern[i])) continue;
     TRY(auto value, parse_parameter(pattern[i], path[i]));
@@ -282,7 +274,7 @@ http::Response not_allowed(const std::vector<std::string_view>& methods) {
 }
 
 http::Response dispatch(const Core& core, const http::Request& request) {
-  const auto path = split(request.path);
+  const auto path = http::path_segments(request.path);
   std::vector<std::string_view> methods;
   for (const Route& route : kRoutes) {
     if (!matches(route.pattern, path)) continue;

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <vector>
 
 #include "base/ip.h"
 #include "base/text.h"
+#include "plugin-api/http/path.h"
 
 namespace fairlead::ui {
 
@@ -122,21 +122,11 @@ constexpr auto kActions = std::to_array<Action>({
     {"POST", "/v1/reconcile"},
 });
 
-std::vector<std::string_view> split_path(std::string_view path) {
-  std::vector<std::string_view> segments;
-  for (std::size_t start = 1; start <= path.size();) {
-    const std::size_t end = std::min(path.find('/', start), path.size());
-    segments.push_back(path.substr(start, end - start));
-    start = end + 1;
-  }
-  return segments;
-}
-
 bool is_action(const http::Request& request) {
-  const auto path = split_path(request.path);
+  const auto path = http::path_segments(request.path);
   return std::ranges::any_of(kActions, [&](const Action& action) {
     return action.method == request.method &&
-           std::ranges::equal(split_path(action.path), path, [](auto want, auto have) {
+           std::ranges::equal(http::path_segments(action.path), path, [](auto want, auto have) {
              return want == "*" ? !have.empty() : want == have;
            });
   });
